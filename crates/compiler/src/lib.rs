@@ -1,0 +1,1 @@
+//! Project folder to findings and a release.

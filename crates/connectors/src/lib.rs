@@ -1,0 +1,1 @@
+//! Connectors whose clients are cheap to build.

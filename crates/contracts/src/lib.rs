@@ -1,0 +1,1 @@
+//! Readers of contract files: types, operations, generated values.

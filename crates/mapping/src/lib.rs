@@ -1,0 +1,1 @@
+//! Mapping languages: parse, type, evaluate.

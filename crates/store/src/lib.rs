@@ -1,0 +1,1 @@
+//! Runs, dead letters, dedupe keys, positions, releases.
