@@ -8,6 +8,7 @@ pub mod codes;
 pub mod fault;
 pub mod finding;
 pub mod ids;
+pub mod json;
 pub mod operation;
 pub mod projection;
 pub mod span;

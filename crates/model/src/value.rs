@@ -172,6 +172,11 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// Returns the record of these fields. The caller knows that no key stands there twice.
+    pub fn from_distinct(fields: Vec<(Key<'a>, Value<'a>)>) -> Self {
+        Self { fields }
+    }
+
     /// Returns the number of fields.
     pub fn len(&self) -> usize {
         self.fields.len()
