@@ -221,11 +221,12 @@ impl<'a, 'v, K: Keep<'a, 'v>> Reader<'a, 'v, K> {
             return Ok(Value::List(Vec::new()));
         }
         let start = self.items.len();
+        // Counted apart: where reading fails, the items of an inner list are still there.
+        let mut index = 0;
         loop {
-            let item = self.value(projection).map_err(|mut failure| {
-                failure.path.push((self.items.len() - start).to_string());
-                failure
-            })?;
+            let item = self
+                .value(projection)
+                .map_err(|failure| within(failure, &index.to_string()))?;
             self.items.push(item);
             self.space();
             match self.peek() {
@@ -238,10 +239,10 @@ impl<'a, 'v, K: Keep<'a, 'v>> Reader<'a, 'v, K> {
                 }
                 Some(b']') => break,
                 _ => {
-                    let index = self.items.len() - start - 1;
                     return Err(self.unexpected(&format!("`,` or `]` after item {index}")));
                 }
             }
+            index += 1;
         }
         self.at += 1;
         self.levels += 1;
