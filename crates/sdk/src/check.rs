@@ -1,5 +1,6 @@
 //! What a component may ask while its configuration is checked.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use sluice_model::operation::Target;
@@ -50,6 +51,15 @@ pub enum CheckError {
 
 /// What the compiler tells a component that is being checked.
 pub trait Check {
+    /// Returns the project's folder: where relative paths of a configuration start.
+    fn base(&self) -> &Path;
+
+    /// Returns all that the contract of the connection names, while a connection is checked; empty
+    /// if it has no contract.
+    fn contract(&self) -> Vec<Target> {
+        Vec::new()
+    }
+
     /// Returns what the reference stands for (`inbox#orders`); `None` for a source without one.
     fn target(&self) -> Option<&Target>;
 
