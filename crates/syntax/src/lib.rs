@@ -12,7 +12,10 @@ use crate::tree::Document;
 mod bytes;
 mod json;
 pub mod options;
+mod pairs;
 mod scalar;
+#[cfg(test)]
+mod testing;
 pub mod tree;
 mod yaml;
 

@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use granit_parser::ScalarStyle;
 
+use crate::pairs::{self, Pairs};
+
 /// Where a scalar stands, and how its text maps to the file.
 pub(super) struct Unquoted {
     /// The whole scalar: with its quotes, a block scalar from its header to its last line.
@@ -37,56 +39,15 @@ pub(super) fn unquote(
     };
     let offset = range.start + usize::from(style != ScalarStyle::Plain);
     let map = if inner == text {
-        Arc::from([(0, narrow(offset))])
+        pairs::in_step(offset)
     } else {
-        decode(inner).shifted(offset, text.len())
+        decode(inner).finish(offset, text.len())
     };
     Unquoted { range, map }
 }
 
 fn unwrap(raw: &str) -> &str {
     raw.get(1..raw.len().saturating_sub(1)).unwrap_or("")
-}
-
-fn narrow(offset: usize) -> u32 {
-    u32::try_from(offset).unwrap_or(u32::MAX)
-}
-
-/// Collects the pairs of a map; offsets in the source are relative to the content's start.
-#[derive(Default)]
-struct Pairs {
-    pairs: Vec<(usize, usize)>,
-    text_len: usize,
-}
-
-impl Pairs {
-    /// Notes that the next `len` bytes of the text come from the source at `at`.
-    fn step(&mut self, at: usize, len: usize) {
-        let in_step = self
-            .pairs
-            .last()
-            .is_some_and(|(text, source)| at.checked_sub(*source) == Some(self.text_len - text));
-        if !in_step {
-            self.pairs.push((self.text_len, at));
-        }
-        self.text_len += len;
-    }
-
-    /// Returns the map of a content that begins at `offset` of the file. A text of another length
-    /// than the parser's would be a map of another text: then only its beginning is kept.
-    fn shifted(mut self, offset: usize, text_len: usize) -> Arc<[(u32, u32)]> {
-        debug_assert_eq!(self.text_len, text_len, "both unquotings agree");
-        if self.text_len != text_len {
-            self.pairs.clear();
-        }
-        if self.pairs.first().is_none_or(|(text, _)| *text != 0) {
-            self.pairs.insert(0, (0, 0));
-        }
-        let pairs = self.pairs.into_iter();
-        pairs
-            .map(|(text, source)| (narrow(text), narrow(offset + source)))
-            .collect()
-    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -147,14 +108,7 @@ fn unfold(inner: &str, quotes: Quotes) -> Pairs {
             }
         }
     }
-    // What ends in an escape or a fold needs its end told.
-    let in_step = pairs
-        .pairs
-        .last()
-        .is_none_or(|(text, source)| at - source == pairs.text_len - text);
-    if !in_step {
-        pairs.pairs.push((pairs.text_len, at));
-    }
+    pairs.end(at);
     pairs
 }
 
@@ -223,12 +177,6 @@ fn escape(inner: &str, at: usize, pairs: &mut Pairs) -> usize {
         code = 0x10000;
     }
     pairs.step(at, char::from_u32(code).map_or(1, char::len_utf8));
-    // Even if it is as long as its source, an escape is never in step with it.
-    if let Some(last) = pairs.pairs.last_mut()
-        && last.1 != at
-    {
-        pairs.pairs.push((pairs.text_len, end));
-    }
     end.min(bytes.len())
 }
 
@@ -242,7 +190,7 @@ fn block(
 ) -> Unquoted {
     let Some(header) = find_header(source, last_end, range.start) else {
         return Unquoted {
-            map: Arc::from([(0, narrow(range.start))]),
+            map: pairs::in_step(range.start),
             range,
         };
     };
@@ -271,9 +219,9 @@ fn block(
         first_line + kept.len() + blanks
     };
     let map = if text.is_empty() {
-        Arc::from([(0, narrow(end))])
+        pairs::in_step(end)
     } else {
-        block_pairs(region, text, style).shifted(first_line, text.len())
+        block_pairs(region, text, style).finish(first_line, text.len())
     };
     Unquoted {
         range: header..end,
@@ -312,14 +260,14 @@ fn block_pairs(region: &str, text: &str, style: ScalarStyle) -> Pairs {
     let indent = spaces(first).saturating_sub(spaces(text.trim_start_matches('\n')));
     let mut line_start = 0;
     for line in region.split_inclusive('\n') {
-        if pairs.text_len == text.len() {
+        if pairs.text_len() == text.len() {
             break;
         }
         let content = line.trim_end_matches('\n');
         let content = content.strip_suffix('\r').unwrap_or(content);
         let content_at = line_start + indent.min(content.len());
         let content = content.get(indent..).unwrap_or("");
-        let rest = &text[pairs.text_len..];
+        let rest = &text[pairs.text_len()..];
         if style == ScalarStyle::Literal {
             let whole = content.len() + usize::from(rest.len() > content.len());
             pairs.step(content_at, whole.min(rest.len()));
@@ -327,16 +275,16 @@ fn block_pairs(region: &str, text: &str, style: ScalarStyle) -> Pairs {
             let breaks = separators(rest, content);
             if breaks != 0 {
                 // The breaks before this line: from the end of the line before it.
-                let at = pairs.end();
+                let at = pairs.source_end();
                 pairs.step(at, breaks);
             }
-            let left = text.len() - pairs.text_len;
+            let left = text.len() - pairs.text_len();
             pairs.step(content_at, content.len().min(left));
         }
         line_start += line.len();
     }
-    if pairs.text_len < text.len() {
-        let (at, left) = (pairs.end(), text.len() - pairs.text_len);
+    if pairs.text_len() < text.len() {
+        let (at, left) = (pairs.source_end(), text.len() - pairs.text_len());
         pairs.step(at, left);
     }
     pairs
@@ -349,13 +297,4 @@ fn separators(rest: &str, content: &str) -> usize {
         return 1;
     }
     breaks
-}
-
-impl Pairs {
-    /// Returns where the source of the text so far ends.
-    fn end(&self) -> usize {
-        self.pairs
-            .last()
-            .map_or(0, |(text, source)| source + self.text_len - text)
-    }
 }
