@@ -28,6 +28,8 @@ pub(super) struct Pass {
     pub(super) error: Option<ScanError>,
     /// The flow collections that were open at the error, outermost first: where they begin.
     pub(super) open_flows: Vec<usize>,
+    /// Where the last syntax before the error ended.
+    pub(super) last_end: usize,
 }
 
 /// Reads a text up to its end or its first syntax error.
@@ -540,6 +542,7 @@ impl<'t> Builder<'t> {
             findings: self.findings,
             error,
             open_flows,
+            last_end: self.last_end,
         }
     }
 }
