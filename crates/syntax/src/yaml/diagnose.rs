@@ -21,6 +21,8 @@ pub(super) struct Diagnosis {
     pub(super) finding: Finding,
     /// A byte of the line where the mistake is; the parser often stops later.
     pub(super) origin: usize,
+    /// Where the mistake ends, if it goes over more lines than its entry.
+    pub(super) end: usize,
     /// Whether this is most likely what an earlier error led to.
     pub(super) follows: bool,
 }
@@ -130,6 +132,7 @@ impl Case<'_> {
         Diagnosis {
             finding,
             origin: self.line.range.start,
+            end: self.line.range.start,
             follows: false,
         }
     }
@@ -363,9 +366,9 @@ impl Case<'_> {
         let finding = self
             .finding(
                 self.here(),
-                format!("a text without quotes cannot begin with `{sign}`"),
+                format!("a text without quotes cannot begin with {}", named(sign)),
             )
-            .with_note(format!("in YAML a `{sign}` here {what}"));
+            .with_note(format!("in YAML {} here {what}", named(sign)));
         self.diagnosis(self.quote_value(finding))
     }
 
@@ -381,7 +384,7 @@ impl Case<'_> {
         }
         let finding = self.finding(
             self.here(),
-            format!("a text without quotes cannot begin with `{sign}`"),
+            format!("a text without quotes cannot begin with {}", named(sign)),
         );
         self.diagnosis(finding.with_help("put the text into single quotes"))
     }
@@ -409,6 +412,7 @@ impl Case<'_> {
                     )
                     .with_help("remove it; quote the text if it is one"),
                 origin: line.range.start,
+                end: line.range.start,
                 follows: false,
             },
             None => self.other_at("the value of the file ended before this line"),
@@ -425,6 +429,14 @@ impl Case<'_> {
             .with_note(format!("the parser says: {kind}"))
             .with_help("quote the text if it is one, and check the indentation");
         self.diagnosis(finding)
+    }
+}
+
+/// Returns a sign as messages show it.
+fn named(sign: char) -> String {
+    match sign {
+        '`' => "a backtick".to_owned(),
+        _ => format!("`{sign}`"),
     }
 }
 

@@ -51,6 +51,7 @@ pub(super) fn read(file: FileId, text: &str, options: &ParseOptions) -> (Documen
             *count = 0;
             whole(text, &Line::at(text, part))
         };
+        let left_out = left_out.start..left_out.end.max(diagnosis.end);
         let changed = mask(&mut masked, left_out)
             || mask(&mut masked, whole(text, &line))
             || mask(&mut masked, whole(text, &Line::at(text, part)));

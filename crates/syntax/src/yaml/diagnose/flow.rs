@@ -117,6 +117,7 @@ impl Case<'_> {
         Diagnosis {
             finding,
             origin: open,
+            end: open,
             follows: false,
         }
     }

@@ -46,7 +46,22 @@ impl Case<'_> {
         Diagnosis {
             finding,
             origin: open,
+            end: self.closing_quote(&line, quote).unwrap_or(open),
             follows: false,
+        }
+    }
+
+    /// Returns the end of the line with the closing quote, if it comes before the next key.
+    fn closing_quote(&self, opening: &Line, quote: &str) -> Option<usize> {
+        let mut line = opening.after(self.masked)?;
+        loop {
+            if line.key.is_some() {
+                return None;
+            }
+            if self.masked[line.range.clone()].contains(quote) {
+                return Some(line.range.end);
+            }
+            line = line.after(self.masked)?;
         }
     }
 
@@ -125,6 +140,7 @@ impl Case<'_> {
         Diagnosis {
             finding,
             origin: line.range.start,
+            end: line.range.start,
             follows: false,
         }
     }
