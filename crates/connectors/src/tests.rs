@@ -1,0 +1,28 @@
+//! What the tests of several components share.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use sluice_model::operation::Target;
+use sluice_model::types::Type;
+use sluice_sdk::check::Check;
+use sluice_sdk::config::{FormatRef, TypeName};
+use sluice_sdk::format::DynFormat;
+
+/// The check of a component without a reference.
+pub(crate) struct NoCheck;
+
+impl Check for NoCheck {
+    fn base(&self) -> &Path {
+        Path::new(".")
+    }
+    fn target(&self) -> Option<&Target> {
+        None
+    }
+    fn format(&mut self, _: FormatRef, _: Option<&Type>) -> Option<Arc<dyn DynFormat>> {
+        None
+    }
+    fn contract_type(&mut self, _: TypeName) -> Option<Type> {
+        None
+    }
+}

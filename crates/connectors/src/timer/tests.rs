@@ -1,0 +1,3 @@
+mod expression;
+mod schedule;
+mod source;
