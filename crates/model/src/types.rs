@@ -285,6 +285,11 @@ impl TypeRef {
         ty.map_or_else(Type::any, |(_, ty)| ty.clone())
     }
 
+    /// Returns the index of the type in the table of its contract.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
     /// Returns whether both point at the same definition.
     pub fn same(&self, other: &TypeRef) -> bool {
         self.index == other.index && self.definitions.ptr_eq(&other.definitions)
