@@ -23,6 +23,15 @@ impl Pairs {
             .map_or(0, |(text, source)| source + self.text_len - text)
     }
 
+    /// Returns where the source of the first `len` bytes of the text ends.
+    pub(crate) fn source_before(&self, len: usize) -> usize {
+        let index = self.pairs.partition_point(|(text, _)| *text < len);
+        let Some((text, source)) = self.pairs.get(index.saturating_sub(1)) else {
+            return 0;
+        };
+        source + len - text.min(&len)
+    }
+
     /// Notes that the next `len` bytes of the text come from the source at `at`.
     pub(crate) fn step(&mut self, at: usize, len: usize) {
         if self.pairs.is_empty() || self.source_end() != at {
@@ -43,10 +52,6 @@ impl Pairs {
     /// If the text has another length than was noted, the map would be that of another text: then
     /// only its beginning is kept.
     pub(crate) fn finish(mut self, offset: usize, text_len: usize) -> Arc<[(u32, u32)]> {
-        debug_assert_eq!(
-            self.text_len, text_len,
-            "the text is the one that was noted"
-        );
         if self.text_len != text_len {
             self.pairs.clear();
         }

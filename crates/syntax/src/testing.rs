@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
+use proptest::prelude::ProptestConfig;
 use sluice_model::finding::{Findings, Severity};
 use sluice_model::span::{FileId, Source};
 
@@ -147,12 +148,22 @@ pub(crate) fn check_map(source: &str, node: &Node) {
                 let same = written.starts_with(sign);
                 let escaped = written.starts_with('\\') || written.starts_with('\'');
                 let folded = sign.is_whitespace()
-                    && (written.is_empty() || written.trim_matches('\\').trim().is_empty());
+                    && (written.is_empty() || written.replace('\\', "").trim().is_empty());
                 assert!(
                     same || escaped || folded,
                     "{sign:?} is {written:?} in {node:?}"
                 );
             }
         }
+    }
+}
+
+/// Returns the settings of a property test: at least `cases`, more by `PROPTEST_CASES`.
+pub(crate) fn cases(cases: u32) -> ProptestConfig {
+    let default = ProptestConfig::default();
+    ProptestConfig {
+        cases: default.cases.max(cases),
+        failure_persistence: None,
+        ..default
     }
 }

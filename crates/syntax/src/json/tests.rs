@@ -6,7 +6,7 @@ use sluice_model::codes;
 use sluice_model::span::FileId;
 
 use crate::options::ParseOptions;
-use crate::testing::{apply_fixes, corpus, show_findings, show_tree};
+use crate::testing::{apply_fixes, cases, corpus, show_findings, show_tree};
 
 fn check(text: &str, expected: Expect) {
     let (document, findings) = crate::parse_json(FileId(0), text);
@@ -318,6 +318,8 @@ fn files(folder: PathBuf) -> impl Iterator<Item = PathBuf> {
 }
 
 proptest! {
+    #![proptest_config(cases(1_000))]
+
     /// What no byte sequence may do is end in a panic, or leave a file without tree and finding.
     #[test]
     fn no_text_panics(text in "[\\[\\]{}:,'\"\\\\/#*0-9+.eEa-fnrtu\\-é\u{1}\t\n ]{0,40}") {

@@ -13,10 +13,9 @@ use sluice_model::codes;
 use sluice_model::finding::{Finding, Findings};
 use sluice_model::span::{FileId, Span};
 
-use crate::options::{self, Dialect, PROJECT_ALIASED_NODES_MAX, ParseOptions};
-use crate::span;
+use crate::options::{self, Dialect, PROJECT_ALIASED_NODES_MAX, ParseOptions, SYNTAX_ERRORS_MAX};
 use crate::tree::{self, Comment, Document, Entry, Map, Node, NodeKind, Scalar, Style};
-use crate::yaml::unquote;
+use crate::yaml::{lines, unquote};
 
 /// What one reading of a text gave.
 pub(super) struct Pass {
@@ -33,7 +32,9 @@ pub(super) struct Pass {
 }
 
 /// Reads a text up to its end or its first syntax error.
-pub(super) fn read(file: FileId, text: &str, options: &ParseOptions) -> Pass {
+///
+/// `original` is the file as it is: `text` may have blanks in the place of some of its characters.
+pub(super) fn read(file: FileId, text: &str, original: &str, options: &ParseOptions) -> Pass {
     let settings = granit_parser::options! {
         emit_unresolved_aliases: true,
         emit_anchor_events: options.dialect == Dialect::Project,
@@ -42,7 +43,7 @@ pub(super) fn read(file: FileId, text: &str, options: &ParseOptions) -> Pass {
         block_nesting_limit: options.depth_max + 1,
     };
     let mut parser = Parser::new_from_str_with_options(text, settings);
-    let mut builder = Builder::new(file, text, options);
+    let mut builder = Builder::new(file, text, original, options);
     let error = builder.run(&mut parser).err();
     builder.finish(error)
 }
@@ -81,6 +82,7 @@ struct Anchored {
 struct Builder<'t> {
     file: FileId,
     text: &'t str,
+    original: &'t str,
     options: &'t ParseOptions,
     findings: Findings,
     comments: Vec<Comment>,
@@ -97,13 +99,18 @@ struct Builder<'t> {
     /// What stands too deep is passed over; this counts how deep in it the reader is.
     skipped_depth: usize,
     documents: usize,
+    /// Findings about parts of YAML; those beyond the limit are counted, not told.
+    features: usize,
+    /// Whether the reading is over, and what is still open is only closed.
+    ended: bool,
 }
 
 impl<'t> Builder<'t> {
-    fn new(file: FileId, text: &'t str, options: &'t ParseOptions) -> Self {
+    fn new(file: FileId, text: &'t str, original: &'t str, options: &'t ParseOptions) -> Self {
         Self {
             file,
             text,
+            original,
             options,
             findings: Findings::default(),
             comments: Vec::new(),
@@ -116,7 +123,18 @@ impl<'t> Builder<'t> {
             last_end: 0,
             skipped_depth: 0,
             documents: 0,
+            features: 0,
+            ended: false,
         }
+    }
+
+    /// Returns the span of a range of the text, on characters of the file as it is.
+    fn span(&self, range: Range<usize>) -> Span {
+        let start = lines::floor(self.original, range.start);
+        crate::span(
+            self.file,
+            start..lines::floor(self.original, range.end).max(start),
+        )
     }
 
     fn run(&mut self, parser: &mut Parser<'t, StrInput<'t>>) -> Result<(), ScanError> {
@@ -124,7 +142,7 @@ impl<'t> Builder<'t> {
             let (event, place) = match event {
                 Err(error) if *error.kind() == ErrorKind::RecursionLimitExceeded => {
                     let at = error.marker().byte_offset().unwrap_or(0);
-                    self.refuse_depth(span(self.file, at..at));
+                    self.refuse_depth(self.span(at..at));
                     return Ok(());
                 }
                 event => event?,
@@ -137,8 +155,12 @@ impl<'t> Builder<'t> {
                     return Ok(());
                 }
             }
+            // An implicit start stands where the parser has looked ahead to.
+            let implicit = matches!(event, Event::DocumentStart(false, _));
             self.event(event, &place, range.clone());
-            self.last_end = self.last_end.max(range.end);
+            if !implicit {
+                self.last_end = self.last_end.max(range.end);
+            }
         }
         Ok(())
     }
@@ -146,7 +168,7 @@ impl<'t> Builder<'t> {
     fn event(&mut self, event: Event<'t>, place: &RawSpan, range: Range<usize>) {
         match event {
             Event::Comment(text, _) => self.comments.push(Comment {
-                span: span(self.file, range),
+                span: self.span(range),
                 text: Arc::from(&*text),
             }),
             Event::Scalar(text, style, anchor, tag) => {
@@ -166,7 +188,7 @@ impl<'t> Builder<'t> {
             Event::Alias(anchor) => self.alias(anchor, range),
             Event::UnresolvedAlias(name) => self.unresolved(&name, range),
             Event::Anchor(_, name) => self.feature(
-                span(self.file, range),
+                self.span(range),
                 format!("the anchor `&{name}` is not part of the project language"),
                 "write the value out where it is used; quote the text if the `&` belongs to it",
             ),
@@ -182,7 +204,7 @@ impl<'t> Builder<'t> {
             return;
         }
         if self.frames.len() == self.options.depth_max {
-            self.refuse_depth(span(self.file, start..start));
+            self.refuse_depth(self.span(start..start));
             self.skipped_depth = 1;
             return;
         }
@@ -296,7 +318,7 @@ impl<'t> Builder<'t> {
     }
 
     fn scalar(
-        &self,
+        &mut self,
         text: &str,
         style: ScalarStyle,
         range: Range<usize>,
@@ -313,12 +335,21 @@ impl<'t> Builder<'t> {
             ScalarStyle::Literal => Style::Literal,
             ScalarStyle::Folded => Style::Folded,
         };
+        if !unquoted.exact {
+            let finding = Finding::error(
+                codes::SYNTAX,
+                self.span(unquoted.range.clone()),
+                "a comment stands inside of a text",
+            );
+            self.findings
+                .push(finding.with_help("put it before the key, or quote the text if it is none"));
+        }
         // `!!str 1` is a text, which is what quotes say.
         if style == Style::Plain && tag.is_some_and(|tag| tag.is_yaml_core_schema_tag("str")) {
             style = Style::Single;
         }
         Node {
-            span: span(self.file, unquoted.range),
+            span: self.span(unquoted.range),
             kind: NodeKind::Scalar(Scalar {
                 text: Arc::from(text),
                 style,
@@ -328,7 +359,7 @@ impl<'t> Builder<'t> {
     }
 
     fn absent(&self, at: usize) -> Node {
-        let place = span(self.file, at..at);
+        let place = self.span(at..at);
         Node {
             span: place,
             kind: NodeKind::Scalar(Scalar {
@@ -340,7 +371,7 @@ impl<'t> Builder<'t> {
     }
 
     fn alias(&mut self, anchor: usize, range: Range<usize>) {
-        let place = span(self.file, range.clone());
+        let place = self.span(range.clone());
         let name = self.text.get(range.clone()).unwrap_or("*");
         self.feature(
             place,
@@ -377,7 +408,7 @@ impl<'t> Builder<'t> {
     }
 
     fn unresolved(&mut self, name: &str, range: Range<usize>) {
-        let place = span(self.file, range.clone());
+        let place = self.span(range.clone());
         let written = self.text.get(range.clone()).unwrap_or("*");
         self.findings.push(
             Finding::error(
@@ -468,7 +499,7 @@ impl<'t> Builder<'t> {
             None => Cow::Owned(tag.original()),
         };
         self.feature(
-            span(self.file, range),
+            self.span(range),
             format!("the tag `{written}` is not part of the project language"),
             "remove it; quote the text if the `!` belongs to it",
         );
@@ -482,6 +513,10 @@ impl<'t> Builder<'t> {
     }
 
     fn feature_always(&mut self, place: Span, message: String, help: &str) {
+        self.features += 1;
+        if SYNTAX_ERRORS_MAX < self.features || self.ended {
+            return;
+        }
         self.findings
             .push(Finding::error(codes::YAML_FEATURE, place, message).with_help(help));
     }
@@ -510,7 +545,7 @@ impl<'t> Builder<'t> {
 
     fn refuse_document(&mut self, range: Range<usize>) {
         self.feature_always(
-            span(self.file, range),
+            self.span(range),
             "a file holds one document, and a second one begins here".to_owned(),
             "put it into a file of its own",
         );
@@ -518,8 +553,12 @@ impl<'t> Builder<'t> {
 
     /// Closes what is open, so that the tree holds all that was read before an error.
     fn finish(mut self, error: Option<ScanError>) -> Pass {
+        self.ended = true;
+        // A pair in a list, `[a: b]`, is a map without braces.
+        let brackets =
+            |start: &usize| matches!(self.text.as_bytes().get(*start), Some(b'[' | b'{'));
         let open = self.frames.iter().filter(|frame| frame.flow);
-        let open_flows = open.map(|frame| frame.start).collect();
+        let open_flows = open.map(|frame| frame.start).filter(brackets).collect();
         if self.skipped_depth != 0 {
             self.skipped_depth = 1;
             self.close(self.last_end..self.last_end);
@@ -554,7 +593,7 @@ fn place_absent(file: FileId, text: &str, value: &mut Node, key_span: Span) {
     let blanks = rest.len() - rest.trim_start().len();
     let colon = usize::from(rest[blanks..].starts_with(':'));
     let at = key_span.end as usize + if colon == 1 { blanks + 1 } else { 0 };
-    value.span = span(file, at..at);
+    value.span = crate::span(file, at..at);
     if let NodeKind::Scalar(scalar) = &mut value.kind {
         scalar.map = Arc::from([(0, value.span.start)]);
     }

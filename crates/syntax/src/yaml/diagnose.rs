@@ -51,7 +51,8 @@ pub(super) fn diagnose(
     pass: &Pass,
     error: &ScanError,
 ) -> Diagnosis {
-    let at = lines::floor(masked, error.marker().byte_offset().unwrap_or(0));
+    // Blanks that stand for one character of the text are several bytes of the masked one.
+    let at = lines::floor(text, error.marker().byte_offset().unwrap_or(0));
     let mut line = Line::at(masked, at);
     if line.is_blank(masked)
         && let Some(before) = line.before(masked)
@@ -63,7 +64,7 @@ pub(super) fn diagnose(
         text,
         masked,
         at,
-        last_end: lines::floor(masked, pass.last_end),
+        last_end: lines::floor(text, pass.last_end),
         open_flows: &pass.open_flows,
         line,
     };
@@ -232,6 +233,13 @@ impl Case<'_> {
         let subject = self.subject();
         let range = self.line.key.clone().unwrap_or(self.here());
         let before = self.line.before(self.masked);
+        if let Some(before) = &before
+            && before.indent() == self.line.indent()
+            && before.key.is_none()
+        {
+            let line = before.clone();
+            return Case { line, ..*self }.no_key();
+        }
         let Some(before) = before.filter(|before| before.indent() < self.line.indent()) else {
             let finding = self.finding(range, format!("the key {subject} cannot stand here"));
             return self.diagnosis(finding.with_help(
@@ -338,11 +346,13 @@ impl Case<'_> {
         );
         if let Some(item) = value.strip_prefix("- ") {
             let indent = " ".repeat(self.line.content_column() + 2);
-            let start = self
+            let key_end = self
                 .line
                 .key
                 .as_ref()
-                .map_or(self.line.value.start, |key| key.end + 1);
+                .map_or(self.line.content, |key| key.end);
+            let colon = self.text[key_end..self.line.value.start].find(':');
+            let start = colon.map_or(self.line.value.start, |colon| key_end + colon + 1);
             return self.diagnosis(
                 finding
                     .with_help("write the item in a line of its own; quote the text if it is one")

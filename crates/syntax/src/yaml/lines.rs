@@ -126,7 +126,7 @@ fn key(content: &str) -> Option<usize> {
     if matches!(quote, '"' | '\'') {
         let length = content[1..].find(quote)? + 2;
         return content[length..]
-            .trim_start()
+            .trim_start_matches([' ', '\t'])
             .starts_with(':')
             .then_some(length);
     }
@@ -137,7 +137,7 @@ fn key(content: &str) -> Option<usize> {
     let colon = content
         .match_indices(':')
         .find(|(at, _)| matches!(content.as_bytes().get(at + 1), None | Some(b' ' | b'\t')))?;
-    (colon.0 < comment).then(|| content[..colon.0].trim_end().len())
+    (colon.0 < comment).then(|| content[..colon.0].trim_end_matches([' ', '\t']).len())
 }
 
 /// Returns a value without the comment behind it, and without blanks at its end.
@@ -153,7 +153,7 @@ pub(super) fn without_comment(value: &str) -> &str {
         return "";
     }
     let end = value[from..].find(" #").map_or(value.len(), |at| from + at);
-    value[..end].trim_end()
+    value[..end].trim_end_matches([' ', '\t'])
 }
 
 /// Returns a text in single quotes.

@@ -11,7 +11,7 @@ use sluice_model::span::FileId;
 
 use crate::options::{ParseOptions, SYNTAX_ERRORS_MAX};
 use crate::tree::Document;
-use crate::yaml::build::{self, Pass};
+use crate::yaml::build;
 use crate::yaml::diagnose;
 use crate::yaml::lines::Line;
 
@@ -24,7 +24,7 @@ const ERRORS_IN_PART_MAX: usize = 3;
 
 /// Reads a text, and reads on after errors.
 pub(super) fn read(file: FileId, text: &str, options: &ParseOptions) -> (Document, Findings) {
-    let mut pass = build::read(file, text, options);
+    let mut pass = build::read(file, text, text, options);
     if pass.error.is_none() {
         return (pass.document, pass.findings);
     }
@@ -59,16 +59,10 @@ pub(super) fn read(file: FileId, text: &str, options: &ParseOptions) -> (Documen
         if !changed || errors.0.len() == SYNTAX_ERRORS_MAX || BYTES_REREAD_MAX < reread {
             break;
         }
-        let next = reread_masked(file, text, &masked, options);
-        pass = next;
+        pass = build::read(file, &masked, text, options);
     }
     errors.append(pass.findings);
     (pass.document, errors)
-}
-
-fn reread_masked(file: FileId, text: &str, masked: &str, options: &ParseOptions) -> Pass {
-    debug_assert_eq!(text.len(), masked.len(), "masking moves no byte");
-    build::read(file, masked, options)
 }
 
 /// Returns the bytes of the entry that begins in `line`, without the `- ` before it, so that the

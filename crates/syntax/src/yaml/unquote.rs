@@ -17,6 +17,9 @@ pub(super) struct Unquoted {
     pub(super) range: Range<usize>,
     /// See [`crate::tree::Scalar::map`].
     pub(super) map: Arc<[(u32, u32)]>,
+    /// Whether both unquotings agree. The parser passes over a comment line with a tab before it
+    /// in the middle of a text, where YAML (section 6.6) has no comments.
+    pub(super) exact: bool,
 }
 
 /// Maps `text`, which the parser read from `range` of `source`. `last_end` is where the syntax
@@ -38,12 +41,19 @@ pub(super) fn unquote(
         }
     };
     let offset = range.start + usize::from(style != ScalarStyle::Plain);
-    let map = if inner == text {
-        pairs::in_step(offset)
-    } else {
-        decode(inner).finish(offset, text.len())
-    };
-    Unquoted { range, map }
+    if inner == text {
+        return Unquoted {
+            range,
+            map: pairs::in_step(offset),
+            exact: true,
+        };
+    }
+    let pairs = decode(inner);
+    Unquoted {
+        range,
+        exact: pairs.text_len() == text.len(),
+        map: pairs.finish(offset, text.len()),
+    }
 }
 
 fn unwrap(raw: &str) -> &str {
@@ -188,10 +198,17 @@ fn block(
     range: Range<usize>,
     last_end: usize,
 ) -> Unquoted {
-    let Some(header) = find_header(source, last_end, range.start) else {
+    // The range of a block scalar without content may begin at its header.
+    let at_start = || {
+        source[range.start..]
+            .starts_with(['|', '>'])
+            .then_some(range.start)
+    };
+    let Some(header) = find_header(source, last_end, range.start).or_else(at_start) else {
         return Unquoted {
             map: pairs::in_step(range.start),
             range,
+            exact: true,
         };
     };
     let indicators = source[header..]
@@ -205,27 +222,33 @@ fn block(
             .map_or(0, |line_end| line_end + 1);
     let first_line = first_line.clamp(header, range.end.max(header));
     let region = source.get(first_line..range.end).unwrap_or("");
-    let kept = if keep {
-        region.strip_suffix('\n').unwrap_or(region)
+    let mut pairs = block_pairs(region, text, style);
+    // The last line break is text, and no part of the node; nor are those that are not kept.
+    let content = if keep {
+        text.strip_suffix('\n').unwrap_or(text)
     } else {
-        region.trim_end_matches([' ', '\t', '\r', '\n'])
+        text.trim_end_matches('\n')
     };
-    // Blanks at the end of the last line are content.
-    let rest = &region[kept.len()..];
-    let blanks = rest.find(['\r', '\n']).unwrap_or(rest.len());
-    let end = if region.trim().is_empty() && !keep {
+    let end = if content.is_empty() {
         header + indicators
     } else {
-        first_line + kept.len() + blanks
+        first_line + pairs.source_before(content.len()).min(region.len())
     };
-    let map = if text.is_empty() {
-        pairs::in_step(end)
+    if let Some(end) = end.checked_sub(first_line) {
+        pairs.end(end);
+    }
+    let map = if content.is_empty() {
+        let mut none = Pairs::default();
+        none.step(0, text.len());
+        none.end(0);
+        none.finish(end, text.len())
     } else {
-        block_pairs(region, text, style).finish(first_line, text.len())
+        pairs.finish(first_line, text.len())
     };
     Unquoted {
         range: header..end,
         map,
+        exact: true,
     }
 }
 
@@ -249,15 +272,14 @@ fn find_header(source: &str, from: usize, to: usize) -> Option<usize> {
 fn block_pairs(region: &str, text: &str, style: ScalarStyle) -> Pairs {
     let mut pairs = Pairs::default();
     let spaces = |line: &str| line.bytes().take_while(|byte| *byte == b' ').count();
-    let Some(first) = region
-        .lines()
-        .find(|line| !line.trim_matches(' ').is_empty())
-    else {
+    let filled = |line: &&str| !line.trim_matches([' ', '\r']).is_empty();
+    let Some(first) = region.split('\n').find(filled) else {
         pairs.step(0, text.len());
         return pairs;
     };
     // An indentation indicator may leave blanks to the text.
-    let indent = spaces(first).saturating_sub(spaces(text.trim_start_matches('\n')));
+    let content = text.split('\n').find(filled).unwrap_or("");
+    let indent = spaces(first).saturating_sub(spaces(content));
     let mut line_start = 0;
     for line in region.split_inclusive('\n') {
         if pairs.text_len() == text.len() {
@@ -267,7 +289,9 @@ fn block_pairs(region: &str, text: &str, style: ScalarStyle) -> Pairs {
         let content = content.strip_suffix('\r').unwrap_or(content);
         let content_at = line_start + indent.min(content.len());
         let content = content.get(indent..).unwrap_or("");
-        let rest = &text[pairs.text_len()..];
+        let Some(rest) = text.get(pairs.text_len()..) else {
+            break;
+        };
         if style == ScalarStyle::Literal {
             let whole = content.len() + usize::from(rest.len() > content.len());
             pairs.step(content_at, whole.min(rest.len()));

@@ -604,7 +604,7 @@ fn case_nest() {
 #[test]
 fn fixes_mend() {
     mends("a:\n\tb: 1\n", "a:\n  b: 1\n");
-    mends("a:1\nb: 2\n", "a: 1\nb: 2\n");
+    mends("z: 0\na:1\nb: 2\n", "z: 0\na: 1\nb: 2\n");
     mends("a: \"open\nb: 2\n", "a: \"open\"\nb: 2\n");
     mends("a: 'it's'\n", "a: 'it''s'\n");
     mends(
