@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sluice_model::operation::Target;
 use sluice_model::types::Type;
 
-use crate::config::{Expr, FormatRef, MappingName, Template, TypeName};
+use crate::config::{Expr, FormatRef, Template, TypeName};
 use crate::format::DynFormat;
 
 /// Something wrong with a configuration, at a field of it.
@@ -105,10 +105,6 @@ pub trait Typing: Check {
 
     /// Compiles a text with holes whose context is of the type `input`.
     fn template(&mut self, template: Template, input: &Type) -> TemplateId;
-
-    /// Compiles a mapping of the project for an input of the type `input`, and returns the type of
-    /// its output.
-    fn mapping(&mut self, name: MappingName, input: &Type) -> (ExprId, Type);
 
     /// Compiles a validation against `ty`.
     fn validator(&mut self, ty: &Type) -> ValidatorId;

@@ -77,15 +77,18 @@ placed! {
     TypeName, "type", "string", "a type of a contract";
     /// A mapping of the project, by its file's name without the ending.
     MappingName, "mapping", "string", "a mapping";
+    /// A node that the compiler reads by its own rules.
+    Raw, "raw", ["string", "number", "boolean", "null", "object", "array"], "a node";
 }
 
 /// The names that the compiler's deserializer answers with a place, see [`Expr`].
-pub const PLACED: [&str; 5] = [
+pub const PLACED: [&str; 6] = [
     "$sluice.expression",
     "$sluice.template",
     "$sluice.format",
     "$sluice.type",
     "$sluice.mapping",
+    "$sluice.raw",
 ];
 
 /// Defines a field type that is written as a text and read by a function.

@@ -1,0 +1,264 @@
+//! Flows: a file is lowered to a [`Flow`], typed step by step.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sluice_contracts::validate::Validator;
+use sluice_model::codes;
+use sluice_model::finding::did_you_mean;
+use sluice_model::ids::{ApiName, ConnectionName, FlowName};
+use sluice_model::span::Span;
+use sluice_model::types::Type;
+use sluice_model::value::Name;
+use sluice_sdk::check::{Expected, ExprId, TemplateId};
+use sluice_sdk::connection::ReplyShape;
+use sluice_syntax::tree::{Entry, Node};
+
+use crate::expr::{CompiledExpr, CompiledTemplate};
+use crate::files::{Defaults, FlowFile, Guarantee};
+use crate::names::{bad_identifier, is_identifier};
+use crate::release::{Api, ConnectionPlan, Flow, RecordPolicy};
+use crate::scope::Scope;
+use crate::steps::{Payload, Replied};
+use crate::work::Work;
+
+/// The most business keys of a flow.
+pub const KEYS_MAX: usize = 16;
+
+/// What a flow needs to know of the rest of the project.
+pub(crate) struct Project<'p> {
+    pub connections: &'p BTreeMap<ConnectionName, Arc<ConnectionPlan>>,
+    pub apis: &'p BTreeMap<ApiName, Arc<Api>>,
+    pub callers: &'p BTreeMap<FlowName, CallerSignature>,
+    pub mappings: &'p crate::mappings::Mappings,
+    pub faults: &'p [String],
+    pub defaults: &'p Defaults,
+    pub config: &'p Type,
+}
+
+/// What a flow that other flows run takes and gives.
+#[derive(Debug, Clone)]
+pub(crate) struct CallerSignature {
+    pub input: Type,
+    pub returns: Option<Type>,
+}
+
+/// A flow that is being lowered.
+pub(crate) struct FlowCx<'c, 'r> {
+    pub work: &'c mut Work<'r>,
+    pub project: &'c Project<'c>,
+    pub scope: Scope,
+    /// What the caller may be answered; `None` if nobody waits.
+    pub reply: Option<ReplyShape>,
+    /// The flows that this one runs, for the search for cycles.
+    pub runs: Vec<(FlowName, Span)>,
+    pub expressions: Vec<CompiledExpr>,
+    pub templates: Vec<CompiledTemplate>,
+    pub validators: Vec<Validator>,
+    pub slots: u16,
+    /// Whether the result of the last expression may be missing.
+    pub optional: bool,
+}
+
+impl FlowCx<'_, '_> {
+    /// Returns a free slot for a variable.
+    pub fn slot(&mut self) -> u16 {
+        self.slots += 1;
+        self.slots - 1
+    }
+
+    pub fn add_expression(&mut self, expression: CompiledExpr) -> ExprId {
+        self.expressions.push(expression);
+        ExprId(self.expressions.len() as u32 - 1)
+    }
+
+    pub fn add_template(&mut self, template: CompiledTemplate) -> TemplateId {
+        self.templates.push(template);
+        TemplateId(self.templates.len() as u32 - 1)
+    }
+}
+
+/// A flow and what it runs.
+pub(crate) struct Lowered {
+    pub flow: Flow,
+    pub runs: Vec<(FlowName, Span)>,
+}
+
+/// Lowers a flow's file.
+pub(crate) fn lower(work: &mut Work<'_>, project: &Project<'_>, root: &Node) -> Option<Lowered> {
+    let file: FlowFile = work.read_node(root, "a flow")?;
+    let name = FlowName::from(file.flow.as_str());
+    if file.guarantee == Guarantee::Durable {
+        let span = root.get("guarantee").map_or(root.span, |node| node.span);
+        crate::not_yet::refused(work, span, "`guarantee: durable` is not built yet");
+    }
+    let record = record_policy(work, project.defaults, root, file.record.as_deref());
+    let from_node = root.get("from")?;
+    let from = crate::from::lower(work, project, from_node);
+    let (from, shape, ordered_by) = match from {
+        Some(lowered) => (Some(lowered.from), lowered.shape, lowered.ordered_by),
+        None => (None, crate::from::unknown_shape(), None),
+    };
+    let mut cx = FlowCx {
+        work,
+        project,
+        scope: Scope {
+            params: shape.params.clone(),
+            meta: Some(shape.meta.clone()),
+            config: Some(project.config.clone()),
+            ..Scope::default()
+        },
+        reply: shape.reply.clone(),
+        runs: Vec::new(),
+        expressions: Vec::new(),
+        templates: Vec::new(),
+        validators: Vec::new(),
+        slots: 0,
+        optional: false,
+    };
+    let input = shape.payload;
+    let ordered_by =
+        ordered_by.map(|node: &Node| cx.expression_at(node, &input, Expected::Scalar).0);
+    let keys = root
+        .get("keys")
+        .map_or_else(Vec::new, |node| lower_keys(&mut cx, node, &input));
+    cx.scope.keys = keys.iter().map(|(name, _)| Arc::clone(name)).collect();
+    let start = Payload {
+        ty: input.clone(),
+        replied: Replied::No,
+    };
+    let steps = cx.block(root.get("steps")?, start, "");
+    cx.check_replied(&steps, root);
+    let handler_scope = Scope {
+        params: shape.params,
+        meta: Some(shape.meta),
+        config: Some(project.config.clone()),
+        keys: cx.scope.keys.clone(),
+        fault: Some(Scope::fault_type(None)),
+        ..Scope::default()
+    };
+    cx.scope = handler_scope;
+    let on_failure = root.get("on_failure").map(|node| {
+        let start = Payload {
+            ty: input.clone(),
+            replied: Replied::Yes,
+        };
+        cx.block(node, start, "on_failure").block
+    });
+    let FlowCx {
+        expressions,
+        templates,
+        validators,
+        slots,
+        runs,
+        ..
+    } = cx;
+    let flow = Flow {
+        name,
+        summary: file.summary.as_deref().map(Into::into),
+        owner: file.owner.as_deref().map(Into::into),
+        from: from?,
+        input,
+        keys,
+        ordered_by,
+        record,
+        steps: steps.block,
+        on_failure,
+        expressions,
+        templates,
+        validators,
+        variables: slots,
+        span: root.get("flow").map_or(root.span, |node| node.span),
+    };
+    Some(Lowered { flow, runs })
+}
+
+fn lower_keys(cx: &mut FlowCx<'_, '_>, node: &Node, input: &Type) -> Vec<(Arc<str>, ExprId)> {
+    let Some(map) = node.as_map() else {
+        let found = node.kind_name();
+        cx.work
+            .error(
+                codes::WRONG_TYPE,
+                node.span,
+                format!("expected a map, found {found}"),
+            )
+            .help = Some("write each key's name and its expression: `{ order: id }`".to_owned());
+        return Vec::new();
+    };
+    if KEYS_MAX < map.entries.len() {
+        let message = format!(
+            "a flow has at most {KEYS_MAX} keys, here are {}",
+            map.entries.len()
+        );
+        cx.work.error(codes::BAD_VALUE, node.span, message);
+    }
+    let mut keys = Vec::new();
+    for Entry {
+        key,
+        key_span,
+        value,
+    } in map.entries.iter().take(KEYS_MAX)
+    {
+        if !is_identifier(&key.text) {
+            cx.work
+                .push(bad_identifier(&key.text, "the name of a key", *key_span));
+            continue;
+        }
+        // A key that is missing is left out of the record, so it may be.
+        let (expr, ty) = cx.expression_at(value, input, Expected::Anything);
+        cx.check_key_type(value, &ty);
+        keys.push((Arc::clone(&key.text), expr));
+    }
+    keys
+}
+
+/// Reads `all`, `failures`, `none` or `sample 1%`.
+fn record_policy(
+    work: &mut Work<'_>,
+    defaults: &Defaults,
+    root: &Node,
+    own: Option<&str>,
+) -> RecordPolicy {
+    let text = own.unwrap_or(&defaults.record);
+    if let Some(policy) = parse_record(text) {
+        return policy;
+    }
+    if own.is_some() {
+        let span = root.get("record").map_or(root.span, |node| node.span);
+        let near = did_you_mean(text, ["all", "failures", "none"]);
+        let finding = work.error(
+            codes::BAD_CHOICE,
+            span,
+            format!("`{text}` does not say what is kept"),
+        );
+        finding.help =
+            Some("write `all`, `failures`, `none`, or a share such as `sample 1%`".to_owned());
+        if let Some(near) = near {
+            finding
+                .fixes
+                .push(crate::fix::replace(format!("use `{near}`"), span, near));
+        }
+    }
+    RecordPolicy::Failures
+}
+
+/// Reads what a `record` field says.
+pub(crate) fn parse_record(text: &str) -> Option<RecordPolicy> {
+    match text {
+        "all" => Some(RecordPolicy::All),
+        "failures" => Some(RecordPolicy::Failures),
+        "none" => Some(RecordPolicy::None),
+        _ => {
+            let percent = text.strip_prefix("sample ")?.trim().strip_suffix('%')?;
+            let share: f64 = percent.parse().ok()?;
+            (0.0..=100.0)
+                .contains(&share)
+                .then_some(RecordPolicy::Sample(share / 100.0))
+        }
+    }
+}
+
+/// Returns the name under which `$steps` has a result.
+pub(crate) fn result_name(id: &str) -> Name {
+    Name::new(id)
+}

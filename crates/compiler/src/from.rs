@@ -1,0 +1,418 @@
+//! `from`: where a flow's messages come from.
+
+use std::sync::Arc;
+
+use sluice_model::codes;
+use sluice_model::finding::did_you_mean;
+use sluice_model::ids::{ApiName, ConnectionName};
+use sluice_model::operation::{HttpOperation, ParamPlace, StatusRange};
+use sluice_model::span::Span;
+use sluice_model::types::{Field, Type};
+use sluice_sdk::connection::{ReplyShape, SourceShape};
+use sluice_syntax::tree::{Entry, Node};
+
+use crate::de::{Fields, Trace};
+use crate::files::{ApiSourceConfig, CallerConfig, SourceCommon};
+use crate::flow::{CallerSignature, Project};
+use crate::names::Reference;
+use crate::release::From;
+use crate::scope::field;
+use crate::work::{ComponentCheck, Work, own_fields};
+
+/// Sources that the language has and no component of this build offers.
+const LATER: &[&str] = &[
+    "topic",
+    "queue",
+    "poll",
+    "changes",
+    "webhook",
+    "mail",
+    "aggregate",
+    "stream",
+];
+
+/// A lowered source.
+pub(crate) struct LoweredFrom<'n> {
+    pub from: From,
+    pub shape: SourceShape,
+    pub ordered_by: Option<&'n Node>,
+}
+
+/// The shape of a source that could not be lowered: nothing is known, so nothing is complained of.
+pub(crate) fn unknown_shape() -> SourceShape {
+    SourceShape {
+        payload: Type::any(),
+        params: Some(Type::any()),
+        meta: Type::any(),
+        reply: Some(ReplyShape {
+            default_status: 200,
+            answers: Vec::new(),
+        }),
+    }
+}
+
+/// Lowers `from`.
+pub(crate) fn lower<'n>(
+    work: &mut Work<'_>,
+    project: &Project<'_>,
+    node: &'n Node,
+) -> Option<LoweredFrom<'n>> {
+    let entry = kind_of(work, node)?;
+    let ordered_by = node.get("ordered_by");
+    match &*entry.key.text {
+        "api" => lower_api(work, project, node, entry, ordered_by),
+        "caller" => {
+            let signature = caller_signature(work, node)?;
+            Some(LoweredFrom {
+                from: From::Caller {
+                    returns: signature.returns.clone(),
+                },
+                shape: caller_shape(signature),
+                ordered_by,
+            })
+        }
+        _ => lower_source(work, project, node, entry, ordered_by),
+    }
+}
+
+/// Returns the entry whose key says what kind of source it is.
+fn kind_of<'n>(work: &mut Work<'_>, node: &'n Node) -> Option<&'n Entry> {
+    let Some(map) = node.as_map() else {
+        let found = node.kind_name();
+        work.error(
+            codes::WRONG_TYPE,
+            node.span,
+            format!("expected a source, found {found}"),
+        )
+        .help =
+            Some("write its kind and what it reads: `from: { files: inbox#orders }`".to_owned());
+        return None;
+    };
+    let kinds = source_names(work);
+    let mut found: Vec<&Entry> = map
+        .entries
+        .iter()
+        .filter(|entry| kinds.contains(&&*entry.key.text))
+        .collect();
+    if found.is_empty() {
+        if let Some(later) = map.entries.iter().find(|e| LATER.contains(&&*e.key.text)) {
+            let message = format!("the source `{}` is not built yet", later.key.text);
+            crate::not_yet::refused(work, later.key_span, &message);
+            return None;
+        }
+        no_kind(work, node, &kinds);
+        return None;
+    }
+    if let [first, second, ..] = found.as_slice() {
+        let message = format!(
+            "a flow has one source: `{}` or `{}`?",
+            first.key.text, second.key.text
+        );
+        let (first, second) = (first.key_span, second.key_span);
+        work.error(codes::BAD_SOURCE, second, message)
+            .labels
+            .push(crate::fix::label(first, "the first one"));
+        return None;
+    }
+    found.pop()
+}
+
+fn no_kind(work: &mut Work<'_>, node: &Node, kinds: &[&'static str]) {
+    let first = node.as_map().and_then(|map| map.entries.first());
+    let span = first.map_or(node.span, |entry| entry.key_span);
+    let near = first.and_then(|entry| did_you_mean(&entry.key.text, kinds.iter().copied()));
+    let finding = work.error(codes::BAD_SOURCE, span, "this names no source");
+    match near {
+        Some(near) => {
+            finding.help = Some(format!("did you mean `{near}`?"));
+            finding
+                .fixes
+                .push(crate::fix::replace(format!("use `{near}`"), span, near));
+        }
+        None => finding.help = Some(format!("sources are `{}`", kinds.join("`, `"))),
+    }
+}
+
+/// Returns the keys that name a source.
+fn source_names(work: &Work<'_>) -> Vec<&'static str> {
+    let mut names = vec!["api", "caller"];
+    names.extend(work.registry.sources().keys().copied());
+    for connection in work.registry.connections().values() {
+        for source in &connection.sources {
+            if !names.contains(&source.info.name) {
+                names.push(source.info.name);
+            }
+        }
+    }
+    names
+}
+
+fn lower_source<'n>(
+    work: &mut Work<'_>,
+    project: &Project<'_>,
+    node: &'n Node,
+    entry: &Entry,
+    ordered_by: Option<&'n Node>,
+) -> Option<LoweredFrom<'n>> {
+    let kind = &*entry.key.text;
+    let fields = Fields::of(node)?;
+    let common = work.schema::<SourceCommon>();
+    if let Some(free) = work.registry.sources().get(kind) {
+        let what = format!("the source `{kind}`");
+        if !work.check_shape(node, &[&free.config.schema, &common], &what) {
+            return None;
+        }
+        let own = own_fields(&fields, &free.config.schema);
+        let trace = Trace::default();
+        let mut check = ComponentCheck {
+            work,
+            target: None,
+            contract: None,
+        };
+        return match free.make(&mut *own.erased(&trace), &mut check) {
+            Ok(source) => {
+                let shape = source.shape();
+                Some(LoweredFrom {
+                    from: From::Source {
+                        connection: None,
+                        source,
+                    },
+                    shape,
+                    ordered_by,
+                })
+            }
+            Err(error) => {
+                work.component_error(error, &own, &trace);
+                None
+            }
+        };
+    }
+    let text = reference_text(work, entry)?;
+    let example = format!("{kind}: inbox#orders");
+    let (plan, target) =
+        crate::connections::resolve(work, project.connections, text, entry.value.span, &example)?;
+    let registered = work.registry.connections().get(plan.kind)?;
+    let Some(schema) = registered
+        .sources
+        .iter()
+        .find(|source| source.info.name == kind)
+    else {
+        let message = format!(
+            "`{}` is no source of `{kind}`: it is a `{}`",
+            plan.name, plan.kind
+        );
+        work.error(codes::BAD_SOURCE, entry.value.span, message);
+        return None;
+    };
+    let own = fields.clone().without(&[kind]);
+    let main =
+        serde_json::json!({ "properties": { kind: { "type": "string" } }, "required": [kind] });
+    let what = format!("the source `{kind}`");
+    if !work.check_shape(node, &[&main, &schema.schema, &common], &what) {
+        return None;
+    }
+    let own = own_fields(&own, &schema.schema);
+    let trace = Trace::default();
+    let contract = plan.contract.clone();
+    let mut check = ComponentCheck {
+        work,
+        target: Some(target),
+        contract,
+    };
+    match plan
+        .connection
+        .source(kind, &mut *own.erased(&trace), &mut check)
+    {
+        Ok(source) => {
+            let shape = source.shape();
+            let connection: Option<ConnectionName> = Some(plan.name.clone());
+            Some(LoweredFrom {
+                from: From::Source { connection, source },
+                shape,
+                ordered_by,
+            })
+        }
+        Err(Some(error)) => {
+            work.component_error(error, &own, &trace);
+            None
+        }
+        Err(None) => {
+            let message = format!("`{}` offers no source `{kind}`", plan.name);
+            work.error(codes::BAD_SOURCE, entry.key_span, message);
+            None
+        }
+    }
+}
+
+fn reference_text<'n>(work: &mut Work<'_>, entry: &'n Entry) -> Option<&'n str> {
+    match entry.value.as_scalar() {
+        Some(scalar) => Some(&scalar.text),
+        None => {
+            let message = format!("expected a reference, found {}", entry.value.kind_name());
+            work.error(codes::WRONG_TYPE, entry.value.span, message)
+                .help = Some("write a connection, `#`, and what is read there".to_owned());
+            None
+        }
+    }
+}
+
+fn lower_api<'n>(
+    work: &mut Work<'_>,
+    project: &Project<'_>,
+    node: &'n Node,
+    entry: &Entry,
+    ordered_by: Option<&'n Node>,
+) -> Option<LoweredFrom<'n>> {
+    let common = work.schema::<SourceCommon>();
+    let own = work.schema::<ApiSourceConfig>();
+    if !work.check_shape(node, &[&own, &common], "the source `api`") {
+        return None;
+    }
+    let text = reference_text(work, entry)?;
+    let span = entry.value.span;
+    let reference = match Reference::parse(text, span, "api: orders#createOrder") {
+        Ok(reference) => reference,
+        Err(finding) => {
+            work.push(*finding);
+            return None;
+        }
+    };
+    let of_span = Span {
+        end: span.start + reference.of.len() as u32,
+        ..span
+    };
+    let Some(api) = project.apis.get(&ApiName::from(reference.of)) else {
+        if crate::apis::declared(work, reference.of) {
+            return None;
+        }
+        let names: Vec<String> = project.apis.keys().map(ToString::to_string).collect();
+        let near = did_you_mean(reference.of, names.iter().map(String::as_str));
+        let message = format!("there is no API `{}`", reference.of);
+        let finding = work.error(codes::UNKNOWN_REFERENCE, of_span, message);
+        match near {
+            Some(near) => {
+                finding.help = Some(format!("did you mean `{near}`?"));
+                finding
+                    .fixes
+                    .push(crate::fix::replace(format!("use `{near}`"), of_span, near));
+            }
+            None => finding.help = Some(format!("add `apis/{}.yaml`", reference.of)),
+        }
+        return None;
+    };
+    let Some(operation) = api.contract.operation(reference.thing) else {
+        let thing_span = Span {
+            start: of_span.end + 1,
+            ..span
+        };
+        let contract = Arc::clone(&api.contract);
+        let names = contract.operations().iter().map(|operation| &*operation.id);
+        let near = did_you_mean(reference.thing, names.clone());
+        let message = format!(
+            "the API `{}` has no operation `{}`",
+            api.name, reference.thing
+        );
+        let finding = work.error(codes::UNKNOWN_REFERENCE, thing_span, message);
+        match near {
+            Some(near) => {
+                finding.help = Some(format!("did you mean `{near}`?"));
+                finding.fixes.push(crate::fix::replace(
+                    format!("use `{near}`"),
+                    thing_span,
+                    near,
+                ));
+            }
+            None => {
+                let some: Vec<&str> = names.take(8).collect();
+                finding.help = Some(format!("it has `{}`", some.join("`, `")));
+            }
+        }
+        return None;
+    };
+    let shape = api_shape(operation);
+    let from = From::Api {
+        api: api.name.clone(),
+        operation: Arc::clone(operation),
+    };
+    Some(LoweredFrom {
+        from,
+        shape,
+        ordered_by,
+    })
+}
+
+/// What messages an operation of an API gives, and what its caller may be answered.
+fn api_shape(operation: &HttpOperation) -> SourceShape {
+    let payload = match &operation.body {
+        Some(body) if body.required => body.ty.clone(),
+        Some(body) => body.ty.clone().or_null(),
+        None => Type::null(),
+    };
+    let params: Vec<Field> = operation
+        .params
+        .iter()
+        .filter(|param| param.place != ParamPlace::Cookie)
+        .map(|param| field(&param.name, param.ty.clone(), param.required))
+        .collect();
+    let answers: Vec<(StatusRange, Option<Type>)> = operation
+        .responses
+        .iter()
+        .map(|response| {
+            (
+                response.status,
+                response.body.as_ref().map(|body| body.ty.clone()),
+            )
+        })
+        .collect();
+    SourceShape {
+        payload,
+        params: Some(Type::record(params)),
+        meta: Type::record(vec![
+            field("request", Type::text(), true),
+            field("method", Type::text(), true),
+            field("path", Type::text(), true),
+            field(
+                "headers",
+                Type::new(sluice_model::types::Kind::Map(Arc::new(Type::text()))),
+                true,
+            ),
+        ]),
+        reply: Some(ReplyShape {
+            default_status: operation.success().0,
+            answers,
+        }),
+    }
+}
+
+/// Reads `from: { caller: ... }`; `None` if the flow has another source, or it is broken.
+pub(crate) fn caller_signature(work: &mut Work<'_>, node: &Node) -> Option<CallerSignature> {
+    node.get("caller")?;
+    let common = work.schema::<SourceCommon>();
+    let own = work.schema::<CallerConfig>();
+    if !work.check_shape(node, &[&own, &common], "the source `caller`") {
+        return None;
+    }
+    let mut named = |key: &str| -> Option<Option<Type>> {
+        let Some(node) = node.get(key) else {
+            return Some(None);
+        };
+        let text = node.as_scalar()?;
+        work.type_named(&text.text, node.span).map(Some)
+    };
+    let input = named("caller")??;
+    let returns = named("returns")?;
+    Some(CallerSignature { input, returns })
+}
+
+/// What messages a flow gets from others that run it.
+fn caller_shape(signature: CallerSignature) -> SourceShape {
+    SourceShape {
+        payload: signature.input,
+        params: None,
+        meta: Type::record(vec![field("run", Type::text(), true)]),
+        reply: signature.returns.map(|ty| ReplyShape {
+            default_status: 200,
+            answers: vec![(StatusRange::Default, Some(ty))],
+        }),
+    }
+}

@@ -1,0 +1,153 @@
+//! What expressions of a flow may name at one place, with the types.
+
+use std::sync::Arc;
+
+use sluice_model::types::{Field, Kind, RecordType, TextFormat, Type};
+use sluice_model::value::Name;
+
+/// The names in scope at a step, beside the payload.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Scope {
+    /// The type of `$params`, if there are any.
+    pub params: Option<Type>,
+    /// The type of `$meta`.
+    pub meta: Option<Type>,
+    /// The type of `$config`.
+    pub config: Option<Type>,
+    /// The business keys that `$run.keys` has.
+    pub keys: Vec<Arc<str>>,
+    /// The type of `$fault`, in handlers.
+    pub fault: Option<Type>,
+    /// What `let` has bound so far; a later one hides an earlier one.
+    pub variables: Vec<Variable>,
+    /// The results of the steps so far.
+    pub results: Vec<StepResult>,
+}
+
+/// A variable that `let` has bound.
+#[derive(Debug, Clone)]
+pub(crate) struct Variable {
+    /// Its name, without `$`.
+    pub name: Arc<str>,
+    /// Its type.
+    pub ty: Type,
+    /// Whether it may be missing.
+    pub optional: bool,
+    /// Its slot at run time.
+    pub slot: u16,
+}
+
+/// The result of a step with an id.
+#[derive(Debug, Clone)]
+pub(crate) struct StepResult {
+    /// The step's id.
+    pub id: Arc<str>,
+    /// Its type.
+    pub ty: Type,
+    /// Whether the step may not have been done, or its result may be missing.
+    pub optional: bool,
+}
+
+/// A name in scope with its type: what the type checker is given.
+#[derive(Debug, Clone)]
+pub(crate) struct Binding {
+    /// The name, without `$`.
+    pub name: Arc<str>,
+    /// Its type.
+    pub ty: Type,
+    /// Whether it may be missing.
+    pub optional: bool,
+}
+
+impl Scope {
+    /// Returns all names in scope; of two with one name the later counts.
+    pub fn bindings(&self) -> Vec<Binding> {
+        let mut all = Vec::new();
+        let mut add = |name: &str, ty: Type, optional: bool| {
+            all.push(Binding {
+                name: name.into(),
+                ty,
+                optional,
+            });
+        };
+        if let Some(params) = &self.params {
+            add("params", params.clone(), false);
+        }
+        if let Some(meta) = &self.meta {
+            add("meta", meta.clone(), false);
+        }
+        if let Some(config) = &self.config {
+            add("config", config.clone(), false);
+        }
+        if let Some(fault) = &self.fault {
+            add("fault", fault.clone(), false);
+        }
+        add("run", self.run_type(), false);
+        add("steps", self.steps_type(), false);
+        for variable in &self.variables {
+            add(&variable.name, variable.ty.clone(), variable.optional);
+        }
+        all
+    }
+
+    fn steps_type(&self) -> Type {
+        let mut record = RecordType::default();
+        for result in &self.results {
+            let field = Field {
+                name: Name::new(&result.id),
+                ty: result.ty.clone(),
+                required: !result.optional,
+            };
+            match record.fields.iter_mut().find(|own| own.name == field.name) {
+                Some(own) => *own = field,
+                None => record.fields.push(field),
+            }
+        }
+        Type::new(Kind::Record(Arc::new(record)))
+    }
+
+    fn run_type(&self) -> Type {
+        let keys = self
+            .keys
+            .iter()
+            .map(|name| field(name, Type::text(), false))
+            .collect();
+        Type::record(vec![
+            field("id", Type::text(), true),
+            field("flow", Type::text(), true),
+            field("started", Type::text_with(TextFormat::DateTime), true),
+            field("attempt", Type::int(), true),
+            field("keys", Type::record(keys), true),
+        ])
+    }
+
+    /// Marks all results since `mark` as possibly missing: their steps stood in a branch.
+    pub fn results_become_optional(&mut self, mark: usize) {
+        for result in &mut self.results[mark..] {
+            result.optional = true;
+        }
+    }
+
+    /// Returns the type of `$fault` where the fault's body has the type `body`.
+    pub fn fault_type(body: Option<Type>) -> Type {
+        let body = match body {
+            Some(body) => field("body", body, true),
+            None => field("body", Type::any(), false),
+        };
+        Type::record(vec![
+            field("code", Type::text(), true),
+            field("message", Type::text(), true),
+            field("status", Type::int(), false),
+            body,
+        ])
+    }
+}
+
+/// Returns a field of a record type.
+pub(crate) fn field(name: &str, ty: Type, required: bool) -> Field {
+    Field {
+        name: Name::new(name),
+        ty,
+        required,
+    }
+}

@@ -1,0 +1,71 @@
+//! `split`: its steps for each item of a list (splitter).
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use sluice_model::codes;
+use sluice_model::types::{Kind, Type};
+use sluice_sdk::check::Expected;
+use sluice_sdk::config::Raw;
+
+use crate::flow::FlowCx;
+use crate::release::StepKind;
+use crate::steps::{Control, Done, Payload, StepNode, schema_of};
+
+pub(super) const CONTROL: Control = Control {
+    verb: "split",
+    summary: "Does its steps for each item of a list; the message is settled when all items are.",
+    schema: schema_of::<SplitConfig>,
+    lower,
+};
+
+/// `split: lines` with `steps`.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct SplitConfig {
+    /// The list.
+    #[expect(dead_code, reason = "read as a node; the struct gives the schema")]
+    split: Raw,
+    /// What is done for each item.
+    #[expect(dead_code, reason = "read as a node; the struct gives the schema")]
+    steps: Raw,
+}
+
+fn lower(cx: &mut FlowCx<'_, '_>, step: &StepNode<'_>, payload: &Payload) -> Option<Done> {
+    cx.read_step::<SplitConfig>(step, None)?;
+    let (items, ty) = cx.expression_at(&step.verb.value, &payload.ty, Expected::Anything);
+    let resolved = ty.resolved();
+    let item = match &resolved.kind {
+        Kind::List(list) => list.item.clone(),
+        Kind::Any => Type::any(),
+        _ => {
+            let message = format!("expected a list, found {ty}");
+            cx.work
+                .error(codes::LIST_OR_ONE, step.verb.value.span, message)
+                .help = Some("`split` takes a list; without one, leave the step out".to_owned());
+            Type::any()
+        }
+    };
+    let outer = cx.scope.clone();
+    let start = Payload {
+        ty: item,
+        replied: payload.replied,
+    };
+    let inner = cx.block(step.get("steps")?, start, step.id.as_str());
+    cx.scope = outer;
+    if inner
+        .payload
+        .as_ref()
+        .is_some_and(|inner| inner.replied != payload.replied)
+    {
+        let message = "a `reply` for each item would answer more than once";
+        cx.work
+            .error(codes::REPLY, step.verb.key_span, message)
+            .help = Some("answer behind the `split`".to_owned());
+    }
+    Some(Done::passing(
+        StepKind::Split {
+            items,
+            steps: inner.block,
+        },
+        payload,
+    ))
+}

@@ -1,0 +1,150 @@
+//! Expressions as YAML carries them: a scalar, or a map or list whose leaves are.
+
+use std::sync::Arc;
+
+use sluice_mapping::ast::TextRange;
+use sluice_model::codes;
+use sluice_model::finding::Finding;
+use sluice_model::span::{FileId, Span};
+use sluice_syntax::tree::{Node, NodeKind, Scalar, Style};
+
+use crate::work::Work;
+
+/// An expression of a project file.
+#[derive(Debug, Clone)]
+pub(crate) enum Tree {
+    /// One expression.
+    Leaf(Leaf),
+    /// A record with these fields.
+    Map(Vec<(Arc<str>, Tree)>),
+    /// A list of these items.
+    List(Vec<Tree>),
+}
+
+/// One expression, and the way back to its bytes.
+#[derive(Debug, Clone)]
+pub(crate) struct Leaf {
+    /// The expression's text.
+    pub text: Arc<str>,
+    /// The whole node.
+    pub span: Span,
+    file: FileId,
+    scalar: Option<Scalar>,
+}
+
+impl Leaf {
+    /// Returns the place of a range of the expression's text.
+    pub fn span_of(&self, range: TextRange) -> Span {
+        match &self.scalar {
+            Some(scalar) => scalar.span_of(self.file, range.range()),
+            None => Span::new(self.file, range.start as usize, range.end as usize),
+        }
+    }
+
+    /// Returns the expression that a whole file is.
+    pub fn file(file: FileId, text: Arc<str>) -> Self {
+        let span = Span::new(file, 0, text.len());
+        Self {
+            text,
+            span,
+            file,
+            scalar: None,
+        }
+    }
+}
+
+impl Tree {
+    /// Reads a node; what YAML misreads is told as findings.
+    pub fn read(work: &mut Work<'_>, node: &Node) -> Option<Tree> {
+        match &node.kind {
+            NodeKind::Scalar(scalar) => {
+                if node.is_absent() {
+                    work.error(
+                        codes::MISREAD_EXPRESSION,
+                        node.span,
+                        "an expression is missing here",
+                    )
+                    .help = Some("write one behind the colon".to_owned());
+                    return None;
+                }
+                check_misread(work, node, scalar);
+                let file = node.span.file;
+                let text = Arc::clone(&scalar.text);
+                Some(Tree::Leaf(Leaf {
+                    text,
+                    span: node.span,
+                    file,
+                    scalar: Some(scalar.clone()),
+                }))
+            }
+            NodeKind::Map(map) => {
+                let mut fields = Vec::with_capacity(map.entries.len());
+                for entry in &map.entries {
+                    if entry.value.is_absent() {
+                        work.push(split_by_comma(
+                            entry.key_span,
+                            &entry.key.text,
+                            map.flow_style,
+                        ));
+                        continue;
+                    }
+                    if let Some(tree) = Tree::read(work, &entry.value) {
+                        fields.push((Arc::clone(&entry.key.text), tree));
+                    }
+                }
+                Some(Tree::Map(fields))
+            }
+            NodeKind::List(items) => Some(Tree::List(
+                items
+                    .iter()
+                    .filter_map(|item| Tree::read(work, item))
+                    .collect(),
+            )),
+        }
+    }
+}
+
+/// A key without a value in a map of expressions: most often a comma inside an expression that
+/// YAML took for the end of the entry.
+fn split_by_comma(span: Span, key: &str, flow_style: bool) -> Finding {
+    let finding = Finding::error(
+        codes::MISREAD_EXPRESSION,
+        span,
+        format!("`{key}` has no expression"),
+    );
+    if flow_style {
+        finding
+            .with_note("inside `{ ... }` a comma ends an entry, also within an expression")
+            .with_help("put the expression that has the comma in single quotes")
+    } else {
+        finding.with_help("write an expression behind the colon")
+    }
+}
+
+/// Tells of a double-quoted bare word: YAML drops the quotes, so that it is a path and no text.
+fn check_misread(work: &mut Work<'_>, node: &Node, scalar: &Scalar) {
+    let text = &*scalar.text;
+    if scalar.style == Style::Double && is_bare_path(text) {
+        let finding = Finding::error(
+            codes::MISREAD_EXPRESSION,
+            node.span,
+            format!("is \"{text}\" the text, or the path `{text}`?"),
+        )
+        .with_note("YAML takes the double quotes away: the expression is the bare word")
+        .with_help(format!(
+            "for the text write '\"{text}\"', for the path write {text}"
+        ))
+        .with_fix("make it the text", node.span, format!("'\"{text}\"'"))
+        .with_fix("make it the path", node.span, text);
+        work.push(finding);
+    }
+}
+
+fn is_bare_path(text: &str) -> bool {
+    !text.is_empty()
+        && text.split('.').all(|part| {
+            part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+                && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        })
+        && !matches!(text, "true" | "false" | "null")
+}
