@@ -9,6 +9,6 @@ use sluice_sdk::registry::Registry;
 
 /// Adds every component of this crate.
 pub fn register(registry: &mut Registry) {
-    //registry.connection::<crate::http::Http>();
+    registry.connection::<crate::http::Http>();
     registry.source::<crate::timer::Cron>();
 }

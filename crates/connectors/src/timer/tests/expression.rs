@@ -226,6 +226,10 @@ fn says_what_is_wrong_with_each_field() {
           help: write two ranges: `FRI-7,0-TUE`
     "#]],
     );
+}
+
+#[test]
+fn says_what_is_not_part_of_cron() {
     check(
         "0 0 L * 5#2",
         0,
