@@ -1,7 +1,5 @@
 //! Dead letters: messages that a flow gave up on, kept with their cause.
 
-use std::sync::Arc;
-
 use sluice_model::fault::FaultCode;
 use sluice_model::ids::{FlowName, ReleaseId, RunId, StepId};
 use sluice_model::time::Timestamp;
