@@ -215,6 +215,33 @@ impl Walk<'_> {
             });
     }
 
+    /// Says that a secret stands where its name belongs. The finding does not repeat it.
+    pub(super) fn plain_secret(&mut self, node: &Node, place: &Place) {
+        let key = place.key.as_deref().unwrap_or("secret");
+        let name: String = key
+            .to_lowercase()
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+            .collect();
+        let text = format!("{{ secret: {name} }}");
+        self.findings.push(
+            Finding::error(
+                codes::PLAIN_SECRET,
+                node.span,
+                format!("{} is a secret, and stands here in plain text", place.what),
+            )
+            .with_label("the name of a secret belongs here")
+            .with_note(format!(
+                "the value is read at start, from `SLUICE_SECRET_{}` or `.sluice/secrets/{name}`",
+                name.to_uppercase()
+            ))
+            .with_help(format!(
+                "write `{text}`, and renew the secret if this file was shared"
+            ))
+            .with_fix(format!("write `{text}`"), node.span, text),
+        );
+    }
+
     /// Says that a scalar is not of the type that is expected, with a fix where it is clear what
     /// was meant.
     fn wrong_scalar(&mut self, node: &Node, scalar: &Scalar, schema: Schema<'_>, place: &Place) {

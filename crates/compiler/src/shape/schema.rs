@@ -103,6 +103,11 @@ impl<'s> Schema<'s> {
         })
     }
 
+    /// Returns whether this is a reference to a secret, `{ secret: name }`, by its shape.
+    pub fn is_secret(self) -> bool {
+        self.tagged().is_some_and(|(key, _)| key == "secret")
+    }
+
     /// Returns the names of the types that are allowed; none if the schema does not say.
     pub fn types(self) -> Vec<&'s str> {
         match self.at.get("type") {

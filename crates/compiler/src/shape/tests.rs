@@ -384,6 +384,47 @@ fn values_of_the_wrong_kind() {
 }
 
 #[test]
+fn secrets_are_named_and_never_repeated() {
+    let text = "thing: a\nauth: { basic: { user: u, password: hunter2 } }\n";
+    checked(
+        text,
+        expect![[r#"
+            E0602 2:37 `hunter2` `password` is a secret, and stands here in plain text | the name of a secret belongs here
+              note: the value is read at start, from `SLUICE_SECRET_PASSWORD` or `.sluice/secrets/password`
+              help: write `{ secret: password }`, and renew the secret if this file was shared
+              fix: write `{ secret: password }`
+            --- mended
+            thing: a
+            auth: { basic: { user: u, password: { secret: password } } }
+        "#]],
+    );
+    checked(
+        "thing: a\nauth: { bearer: 12345 }\n",
+        expect![[r#"
+            E0602 2:17 `12345` `bearer` is a secret, and stands here in plain text | the name of a secret belongs here
+              note: the value is read at start, from `SLUICE_SECRET_BEARER` or `.sluice/secrets/bearer`
+              help: write `{ secret: bearer }`, and renew the secret if this file was shared
+              fix: write `{ secret: bearer }`
+            --- mended
+            thing: a
+            auth: { bearer: { secret: bearer } }
+        "#]],
+    );
+    let (_, _, findings) = found(text);
+    let said = &findings.0[0];
+    let texts = [
+        &said.message,
+        &said.label,
+        &said.notes[0],
+        &said.fixes[0].title,
+    ];
+    assert!(
+        texts.iter().all(|text| !text.contains("hunter2")),
+        "{said:?}"
+    );
+}
+
+#[test]
 fn units_are_asked_for() {
     checked(
         "thing: a\nwait: 30\nsize: 10 MB\nrate: 100 per minute\n\

@@ -75,6 +75,9 @@ impl Walk<'_> {
             return;
         }
         match &node.kind {
+            NodeKind::Scalar(_) if schema.is_secret() && !node.is_absent() => {
+                self.plain_secret(node, place);
+            }
             NodeKind::Scalar(scalar) => self.scalar(node, scalar, schema, place),
             NodeKind::List(items) if schema.allows("array") => {
                 self.items(node, items, schema, place);
