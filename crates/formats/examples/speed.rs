@@ -5,9 +5,13 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use sluice_formats::csv::{Csv, CsvConfig};
+use sluice_formats::json_lines::{JsonLines, JsonLinesConfig};
 use sluice_model::json::{self, Limits};
 use sluice_model::projection::Projection;
+use sluice_model::types::{Field, Type};
 use sluice_model::value::{Name, Value};
+use sluice_sdk::format::{Decoded, DynFormat, Format, Start};
 
 /// Runs `work` for about a second, in rounds of which the fastest counts, and returns MB/s.
 #[expect(
@@ -96,10 +100,127 @@ fn measure_json(bytes: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
+/// Guesses the type of rows from the first one: what looks like an integer is one.
+fn guess(bytes: &[u8]) -> Type {
+    let text = String::from_utf8_lossy(bytes);
+    let mut lines = text.lines();
+    let names = lines.next().unwrap_or_default().split(',');
+    let cells = lines.next().unwrap_or_default().split(',');
+    let field = |(name, cell): (&str, &str)| Field {
+        name: Name::new(name),
+        ty: match cell.parse::<i64>() {
+            Ok(_) => Type::int(),
+            Err(_) => Type::text(),
+        },
+        required: true,
+    };
+    Type::record(names.zip(cells).map(field).collect())
+}
+
+fn measure_csv(bytes: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
+    let ty = guess(&bytes[..bytes.len().min(4096)]);
+    let rows = bytes.iter().filter(|byte| **byte == b'\n').count();
+    let reference = measure(bytes.len(), || {
+        let mut reader = csv_core::Reader::new();
+        let (mut output, mut ends) = ([0; 65_536], [0; 64]);
+        let mut rest = black_box(bytes);
+        let mut found = 0;
+        while !rest.is_empty() {
+            let (_, read, _, ended) = reader.read_record(rest, &mut output, &mut ends);
+            rest = &rest[read..];
+            found += black_box(ended);
+        }
+        black_box(found);
+    });
+    let show = |what: &str, speed: f64| {
+        let row = bytes.len() as f64 / rows.max(1) as f64 / speed;
+        println!(
+            "{what:44} {speed:7.0} MB/s  {:5.2} x csv-core  {row:.3} us a row",
+            speed / reference
+        );
+    };
+    show("csv-core, cells only", reference);
+    let mut records = Vec::new();
+    for (what, ty) in [("csv, untyped", None), ("csv, typed", Some(&ty))] {
+        let csv =
+            Csv::check(CsvConfig::default(), ty).map_err(|problems| format!("{problems:?}"))?;
+        let speed = measure(bytes.len(), || {
+            let mut decoder = Format::decoder(&csv, &Start::default());
+            let mut out = Vec::new();
+            for chunk in black_box(bytes).chunks(65_536) {
+                out.clear();
+                decoder.feed(chunk, &mut out);
+            }
+            decoder.finish(&mut out);
+            black_box(out);
+        });
+        show(what, speed);
+        let mut decoder = Format::decoder(&csv, &Start::default());
+        records.clear();
+        decoder.feed(&bytes[..bytes.len().min(1 << 20)], &mut records);
+    }
+    measure_rows(&records)
+}
+
+fn measure_rows(records: &[Decoded]) -> Result<(), Box<dyn std::error::Error>> {
+    let values: Vec<_> = records
+        .iter()
+        .filter_map(|one| one.content.as_ref().ok())
+        .collect();
+    let lines = JsonLines::check(JsonLinesConfig::default(), None).map_err(|p| format!("{p:?}"))?;
+    let csv = Csv::check(CsvConfig::default(), None).map_err(|p| format!("{p:?}"))?;
+    let formats: [(&str, &dyn DynFormat); 2] = [("csv", &csv), ("json_lines", &lines)];
+    for (what, format) in formats {
+        let mut out = Vec::new();
+        let write = |out: &mut Vec<u8>| {
+            out.clear();
+            let mut encoder = format.encoder();
+            for value in &values {
+                encoder.encode(value, out).expect("rows can be written");
+            }
+        };
+        write(&mut out);
+        let speed = measure(out.len(), || write(&mut out));
+        let row = out.len() as f64 / values.len() as f64 / speed;
+        println!("{what:10} written {speed:33.0} MB/s  {row:23.3} us a row");
+    }
+    let written = out_of(&lines, &values);
+    let speed = measure(written.len(), || {
+        let mut decoder = Format::decoder(&lines, &Start::default());
+        let mut out = Vec::new();
+        for chunk in black_box(&written).chunks(65_536) {
+            out.clear();
+            decoder.feed(chunk, &mut out);
+        }
+        black_box(out);
+    });
+    let row = written.len() as f64 / values.len() as f64 / speed;
+    println!(
+        "{:44} {speed:7.0} MB/s  {row:23.3} us a row",
+        "json_lines, read"
+    );
+    Ok(())
+}
+
+fn out_of(format: &dyn DynFormat, values: &[&Value<'static>]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut encoder = format.encoder();
+    for value in values {
+        encoder
+            .encode(value, &mut out)
+            .expect("rows can be written");
+    }
+    encoder.finish(&mut out);
+    out
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     if let Some(document) = arguments.next() {
         measure_json(&std::fs::read(document)?)?;
+    }
+    if let Some(rows) = arguments.next() {
+        measure_csv(&std::fs::read(rows)?)?;
     }
     Ok(())
 }

@@ -2,14 +2,17 @@
 //! record.
 //!
 //! A list is read item by item, however long it is. An item that is not JSON is one unread record;
-//! the next one begins behind the comma that ends it.
+//! the next one begins behind the comma that ends it. With a type, so is an item that does not fit.
 
 mod list;
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
+use sluice_contracts::validate::Validator;
 use sluice_model::fault::{Fault, FaultCode};
-use sluice_model::json::{self, DEPTH_MAX, Limits};
+use sluice_model::json::{self, DEPTH_MAX, JsonError, Limits};
 use sluice_model::projection::Projection;
 use sluice_model::types::Type;
 use sluice_model::value::Value;
@@ -52,15 +55,91 @@ impl Default for JsonConfig {
 pub struct Json {
     list: bool,
     pretty: bool,
-    limits: Limits,
+    reader: Reader,
+}
+
+/// Reads the text of one record.
+#[derive(Debug, Clone)]
+pub(crate) struct Reader {
+    pub limits: Limits,
     projection: Projection,
+    /// The type of the records, where it says anything, and its checks.
+    ty: Option<(Type, Arc<Validator>)>,
+}
+
+/// Why a text is no record: it is not JSON, or does not fit its type.
+pub(crate) enum NoRecord {
+    NotJson(JsonError),
+    Unfit(Fault),
+}
+
+impl Reader {
+    /// Makes a reader for records of the type `ty`.
+    pub fn new(limits: Limits, ty: Option<&Type>) -> Self {
+        let ty = ty.filter(|ty| !ty.resolved().is_any());
+        Self {
+            limits,
+            projection: Projection::All,
+            ty: ty.map(|ty| (ty.clone(), Arc::new(Validator::new(ty)))),
+        }
+    }
+
+    /// Returns the same reader, which leaves out the fields that nobody needs. Since what is left
+    /// out cannot be checked, neither is the type: the caller knows that it holds.
+    pub fn projected(&self, projection: Projection) -> Self {
+        Self {
+            limits: self.limits,
+            projection,
+            ty: None,
+        }
+    }
+
+    /// Returns the type of the records.
+    pub fn record_type(&self) -> Type {
+        self.ty
+            .as_ref()
+            .map_or_else(Type::any, |(ty, _)| ty.clone())
+    }
+
+    /// Reads a record.
+    pub fn read(&self, bytes: &[u8]) -> Result<Value<'static>, NoRecord> {
+        let value = json::read_owned(bytes, &self.projection, &self.limits);
+        let value = value.map_err(NoRecord::NotJson)?;
+        match &self.ty {
+            Some((_, validator)) if !validator.is_valid(&value) => {
+                Err(NoRecord::Unfit(unfit(validator, &value)))
+            }
+            _ => Ok(value),
+        }
+    }
+}
+
+#[cold]
+fn unfit(validator: &Validator, value: &Value<'_>) -> Fault {
+    let details = validator.validate(value);
+    let mut message = "the record does not fit its type".to_owned();
+    match details.first() {
+        Some(first) if first.pointer.is_empty() => {
+            message.push_str(&format!(": it {}", first.message));
+        }
+        Some(first) => message.push_str(&format!(": `{}` {}", first.pointer, first.message)),
+        None => {}
+    }
+    if details.len() > 1 {
+        message.push_str(&format!(" (and {} more)", details.len() - 1));
+    }
+    let fault = Fault::invalid(message);
+    details.into_iter().fold(fault, |fault, detail| {
+        fault.with_detail(detail.pointer, detail.message)
+    })
 }
 
 impl Json {
-    /// Returns the same format, which leaves out on reading the fields that nobody needs.
+    /// Returns the same format, which leaves out on reading the fields that nobody needs, and then
+    /// does not check the type.
     pub fn projected(&self, projection: Projection) -> Self {
         Self {
-            projection,
+            reader: self.reader.projected(projection),
             ..self.clone()
         }
     }
@@ -94,17 +173,17 @@ impl Format for Json {
     };
     type Config = JsonConfig;
 
-    fn check(config: JsonConfig, _ty: Option<&Type>) -> Result<Self, Vec<Problem>> {
+    fn check(config: JsonConfig, ty: Option<&Type>) -> Result<Self, Vec<Problem>> {
+        let limits = check_limits(config.record_max, config.depth_max)?;
         Ok(Self {
             list: config.list,
             pretty: config.pretty,
-            limits: check_limits(config.record_max, config.depth_max)?,
-            projection: Projection::All,
+            reader: Reader::new(limits, ty),
         })
     }
 
     fn record_type(&self) -> Type {
-        Type::any()
+        self.reader.record_type()
     }
 
     fn is_stream_of_records(&self) -> bool {
@@ -156,7 +235,12 @@ struct DocumentDecoder {
 
 impl Decoder for DocumentDecoder {
     fn feed(&mut self, bytes: &[u8], _out: &mut Vec<Decoded>) {
-        let room = self.format.limits.bytes.saturating_sub(self.held.len());
+        let room = self
+            .format
+            .reader
+            .limits
+            .bytes
+            .saturating_sub(self.held.len());
         self.held.extend_from_slice(&bytes[..room.min(bytes.len())]);
         self.length += bytes.len() as u64;
         self.breaks += memchr::memchr_iter(b'\n', bytes).count() as u64;
@@ -171,15 +255,15 @@ impl Decoder for DocumentDecoder {
         let content = if self.length > held.len() as u64 {
             let message = format!(
                 "the document is larger than the limit of {} bytes (`record_max`)",
-                self.format.limits.bytes
+                self.format.reader.limits.bytes
             );
-            Err(Fault::invalid(message)
-                .with_code(FaultCode::LIMIT)
-                .with_context("line", self.line.to_string())
-                .with_context("column", "1"))
+            let fault = Fault::invalid(message).with_code(FaultCode::LIMIT);
+            Err(at(fault, self.line, 1))
         } else {
-            json::read_owned(&held, &self.format.projection, &self.format.limits)
-                .map_err(Fault::from)
+            self.format.reader.read(&held).map_err(|no| match no {
+                NoRecord::NotJson(error) => Fault::from(error),
+                NoRecord::Unfit(fault) => at(fault, self.line, 1),
+            })
         };
         out.push(Decoded {
             offset: self.start,
@@ -196,6 +280,13 @@ impl Decoder for DocumentDecoder {
     fn state(&self) -> Value<'static> {
         Value::Null
     }
+}
+
+/// Returns the fault with its place.
+pub(crate) fn at(fault: Fault, line: u64, column: u64) -> Fault {
+    fault
+        .with_context("line", line.to_string())
+        .with_context("column", column.to_string())
 }
 
 struct DocumentEncoder {

@@ -1,13 +1,14 @@
 //! JSON lines (jsonlines.org, also called NDJSON): one JSON value in each line.
 //!
-//! A byte order mark at the start and lines that are blank are skipped. A line that is not JSON is
-//! one unread record, and the next line is read as if nothing had been.
+//! A byte order mark at the start and lines that are blank are skipped. A line that is not JSON, or
+//! with a type does not fit it, is one unread record, and the next line is read as if nothing had
+//! been.
 
 use memchr::memchr;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use sluice_model::fault::{Fault, FaultCode};
-use sluice_model::json::{self, Limits};
+use sluice_model::json;
 use sluice_model::projection::Projection;
 use sluice_model::types::Type;
 use sluice_model::value::Value;
@@ -17,7 +18,7 @@ use sluice_sdk::format::{Decoded, Decoder, Encoder, Format, Start, Unread};
 use sluice_sdk::registry::Info;
 
 use crate::bound::PIECE;
-use crate::json::check_limits;
+use crate::json::{NoRecord, Reader, at, check_limits};
 
 /// Options of JSON lines.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -42,16 +43,15 @@ impl Default for JsonLinesConfig {
 /// JSON lines with checked options.
 #[derive(Debug, Clone)]
 pub struct JsonLines {
-    limits: Limits,
-    projection: Projection,
+    reader: Reader,
 }
 
 impl JsonLines {
-    /// Returns the same format, which leaves out on reading the fields that nobody needs.
+    /// Returns the same format, which leaves out on reading the fields that nobody needs, and then
+    /// does not check the type.
     pub fn projected(&self, projection: Projection) -> Self {
         Self {
-            projection,
-            ..self.clone()
+            reader: self.reader.projected(projection),
         }
     }
 }
@@ -64,15 +64,15 @@ impl Format for JsonLines {
     };
     type Config = JsonLinesConfig;
 
-    fn check(config: JsonLinesConfig, _ty: Option<&Type>) -> Result<Self, Vec<Problem>> {
+    fn check(config: JsonLinesConfig, ty: Option<&Type>) -> Result<Self, Vec<Problem>> {
+        let limits = check_limits(config.record_max, config.depth_max)?;
         Ok(Self {
-            limits: check_limits(config.record_max, config.depth_max)?,
-            projection: Projection::All,
+            reader: Reader::new(limits, ty),
         })
     }
 
     fn record_type(&self) -> Type {
-        Type::any()
+        self.reader.record_type()
     }
 
     fn is_stream_of_records(&self) -> bool {
@@ -89,7 +89,7 @@ impl Format for JsonLines {
 
     fn decoder(&self, start: &Start) -> Box<dyn Decoder> {
         Box::new(JsonLinesDecoder {
-            format: self.clone(),
+            reader: self.reader.clone(),
             offset: start.offset,
             line: start.line.max(1),
             held: Vec::new(),
@@ -104,7 +104,7 @@ impl Format for JsonLines {
 }
 
 struct JsonLinesDecoder {
-    format: JsonLines,
+    reader: Reader,
     /// Offset and line of the first byte that belongs to no finished line.
     offset: u64,
     line: u64,
@@ -126,7 +126,7 @@ impl JsonLinesDecoder {
             from = end;
         }
         self.searched = data.len() - from;
-        let most = self.format.limits.bytes;
+        let most = self.reader.limits.bytes;
         if self.long.is_some() || self.searched > most {
             let (raw, length) = self.long.get_or_insert_with(Default::default);
             let room = most.saturating_sub(raw.len()).min(self.searched);
@@ -151,8 +151,8 @@ impl JsonLinesDecoder {
                 Some(text) if offset == 0 => text,
                 _ => line,
             };
-            if line.len() > self.format.limits.bytes {
-                let raw = line[..self.format.limits.bytes].to_vec();
+            if line.len() > self.reader.limits.bytes {
+                let raw = line[..self.reader.limits.bytes].to_vec();
                 Err(self.too_long(raw, number))
             } else if text.iter().all(u8::is_ascii_whitespace) {
                 self.line += broken;
@@ -174,26 +174,23 @@ impl JsonLinesDecoder {
     fn value(&self, line: &[u8], number: u64) -> Result<Value<'static>, Unread> {
         let text = line.strip_suffix(b"\n").unwrap_or(line);
         let text = text.strip_suffix(b"\r").unwrap_or(text);
+        let unread = |fault: Fault| Unread {
+            raw: text.into(),
+            fault,
+        };
         // A byte order mark belongs at the start of the stream only; elsewhere it is refused.
         if number > 1 && text.starts_with(b"\xEF\xBB\xBF") {
-            return Err(Unread {
-                raw: text.into(),
-                fault: Fault::invalid(
-                    "not JSON: a byte order mark may stand at the start of the file only",
-                )
-                .with_context("line", number.to_string())
-                .with_context("column", "1"),
-            });
+            let message = "not JSON: a byte order mark may stand at the start of the file only";
+            return Err(unread(at(Fault::invalid(message), number, 1)));
         }
-        json::read_owned(text, &self.format.projection, &self.format.limits).map_err(|error| {
-            let line_of_error = number + u64::from(error.line) - 1;
-            let error = json::JsonError {
-                line: u32::try_from(line_of_error).unwrap_or(u32::MAX),
-                ..error
-            };
-            Unread {
-                raw: text.into(),
-                fault: error.into(),
+        self.reader.read(text).map_err(|no| match no {
+            NoRecord::Unfit(fault) => unread(at(fault, number, 1)),
+            NoRecord::NotJson(error) => {
+                let line = number + u64::from(error.line) - 1;
+                unread(Fault::from(json::JsonError {
+                    line: u32::try_from(line).unwrap_or(u32::MAX),
+                    ..error
+                }))
             }
         })
     }
@@ -201,14 +198,15 @@ impl JsonLinesDecoder {
     fn too_long(&self, raw: Vec<u8>, number: u64) -> Unread {
         let message = format!(
             "the line is longer than the limit of {} bytes (`record_max`)",
-            self.format.limits.bytes
+            self.reader.limits.bytes
         );
         Unread {
             raw: raw.into(),
-            fault: Fault::invalid(message)
-                .with_code(FaultCode::LIMIT)
-                .with_context("line", number.to_string())
-                .with_context("column", "1"),
+            fault: at(
+                Fault::invalid(message).with_code(FaultCode::LIMIT),
+                number,
+                1,
+            ),
         }
     }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use sluice_model::json;
-use sluice_model::value::{Record, Text, Value};
+use sluice_model::types::{Field, Type};
+use sluice_model::value::{Name, Record, Text, Value};
 use sluice_sdk::format::{Decoded, DynFormat, Start};
 use sluice_sdk::registry::Registry;
 
@@ -33,7 +34,7 @@ pub(crate) fn make(name: &str, options: &str) -> Arc<dyn DynFormat> {
 pub(crate) fn make_typed(
     name: &str,
     options: &str,
-    ty: Option<&sluice_model::types::Type>,
+    ty: Option<&Type>,
 ) -> Result<Arc<dyn DynFormat>, String> {
     let mut registry = Registry::default();
     crate::register(&mut registry);
@@ -162,6 +163,9 @@ fn as_many_as_fit(format: &dyn DynFormat, mut rows: Vec<Value<'static>>) -> Vec<
 }
 
 proptest! {
+    // Each case runs over every format and set of options.
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
     #[test]
     fn records_make_the_round_trip(rows in rows(), splits in prop::collection::vec(any::<usize>(), 0..6)) {
         for (name, format) in all() {
@@ -334,6 +338,34 @@ fn each_example_and_default_is_right() {
         let unknown = make_typed(name, r#"{"nothing":1}"#, None);
         assert!(unknown.is_err(), "{name} refuses unknown options");
     }
+}
+
+#[test]
+fn json_records_fit_their_type() {
+    let ty = Type::record(vec![Field {
+        name: Name::new("qty"),
+        ty: Type::int(),
+        required: true,
+    }]);
+    let check = |name: &str, options: &str, input: &str, expected: &[&str]| {
+        let format = make_typed(name, options, Some(&ty)).expect("right options");
+        assert_eq!(format.record_type().to_string(), ty.to_string());
+        assert_eq!(show_all(&decode(&*format, input.as_bytes())), expected);
+    };
+    let lines = "{\"qty\":1}\n{\"qty\":\"x\"}\n";
+    let why = "! invalid: the record does not fit its type: `/qty` must be an integer";
+    let bad = format!("2-3 10..22 {why} (line: 2) (column: 1) | {{\\\"qty\\\":\\\"x\\\"}}");
+    check("json_lines", "{}", lines, &["1-2 0..10 {\"qty\":1}", &bad]);
+    let bad = format!("1-1 12..23 {why} (line: 1) (column: 13) | {{\\\"qty\\\":\\\"x\\\"}}");
+    let list = "[{\"qty\":1}, {\"qty\":\"x\"}]";
+    check(
+        "json",
+        r#"{"list":true}"#,
+        list,
+        &["1-1 1..11 {\"qty\":1}", &bad],
+    );
+    let bad = format!("1-1 0..11 {why} (line: 1) (column: 1) | {{\\\"qty\\\":\\\"x\\\"}}");
+    check("json", "{}", "{\"qty\":\"x\"}", &[&bad]);
 }
 
 fn convert(from: &dyn DynFormat, to: &dyn DynFormat, bytes: &[u8]) -> (String, Vec<String>) {

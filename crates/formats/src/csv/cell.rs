@@ -90,24 +90,31 @@ impl CellKind {
     }
 }
 
-/// Reads digits with an optional sign; leading zeros do not count.
-fn int(text: &str) -> Option<Value<'static>> {
+/// Reads up to 18 digits with an optional sign.
+#[inline]
+pub(super) fn short_int(text: &str) -> Option<i64> {
     let (negative, digits) = sign(text);
-    let bytes = digits.as_bytes();
-    if bytes.is_empty() {
+    if digits.is_empty() || digits.len() > 18 {
         return None;
     }
-    if bytes.len() <= 18 {
-        let mut int = 0_i64;
-        for byte in bytes {
-            let digit = byte.wrapping_sub(b'0');
-            if digit > 9 {
-                return None;
-            }
-            int = int * 10 + i64::from(digit);
+    let mut int = 0_i64;
+    for byte in digits.as_bytes() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
         }
-        return Some(Value::Int(if negative { -int } else { int }));
+        int = int * 10 + i64::from(digit);
     }
+    Some(if negative { -int } else { int })
+}
+
+/// Reads digits with an optional sign; leading zeros do not count.
+fn int(text: &str) -> Option<Value<'static>> {
+    if let Some(int) = short_int(text) {
+        return Some(Value::Int(int));
+    }
+    let (negative, digits) = sign(text);
+    let bytes = digits.as_bytes();
     if !bytes.iter().all(u8::is_ascii_digit) {
         return None;
     }
@@ -218,7 +225,8 @@ fn is_time(text: &str) -> bool {
 
 /// RFC 3339 section 5.6, `date-time`.
 fn is_date_time(text: &str) -> bool {
-    Timestamp::parse_rfc3339(text).is_some()
+    // Timestamps are read with a blank in the middle too; contracts know `T` only.
+    matches!(text.as_bytes().get(10), Some(b'T' | b't')) && Timestamp::parse_rfc3339(text).is_some()
 }
 
 fn digits(digits: &[u8]) -> Option<i64> {
@@ -291,6 +299,7 @@ mod tests {
                 "\"2026-03-14T09:26:53Z\"",
             ),
             (CellKind::DateTime, "2026-03-14", "-"),
+            (CellKind::DateTime, "2026-03-14 09:26:53Z", "-"),
             (
                 CellKind::OneOf(vec![CellKind::Int, CellKind::Bool]),
                 "true",

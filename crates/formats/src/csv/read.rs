@@ -6,7 +6,7 @@ use sluice_model::fault::{Fault, FaultCode};
 use sluice_model::value::{Key, Name, Record, Text, Value};
 use sluice_sdk::format::{Decoded, Decoder, Start, Unread};
 
-use super::cell::CellKind;
+use super::cell::{self, CellKind};
 use super::scan::{Broken, Cell, LineBreaks, Scanner, Written, unescape, without_break};
 use super::{Checked, Header, RowType};
 use crate::bound::{PIECE, shown};
@@ -259,17 +259,50 @@ impl CsvDecoder {
         let Ok(text) = std::str::from_utf8(row) else {
             return Err(self.not_utf8(row, columns));
         };
-        let mut record = Record::with_capacity(columns.len());
-        for (cell, column) in cells.iter().zip(columns) {
-            let Some(column) = column else { continue };
-            let Some(value) = self.value(text, cell, column) else {
-                return Err(self.explain(text, columns));
+        // Each value is made where it will lie: moving one that was just written byte by byte waits
+        // for those bytes. So there is a placeholder for a missing one, which is taken out later.
+        let mut missing = Vec::new();
+        let mut wrong = false;
+        let mut fields = Vec::with_capacity(columns.len());
+        let pairs = cells.iter().zip(columns).enumerate();
+        fields.extend(pairs.map(|(index, (cell, column))| {
+            let Some(column) = column else {
+                missing.push(index);
+                return (Key::Text(Text::new()), Value::Null);
             };
-            if let Some(value) = value {
-                record.push(column.key.clone(), value);
+            if cell.written != Written::Escaped {
+                let text = self.trimmed_text(&text[cell.start..cell.end], cell.written);
+                match column.kind {
+                    CellKind::Text if !text.is_empty() => {
+                        return (column.key.clone(), Value::Text(Text::from(text)));
+                    }
+                    CellKind::Int if !text.is_empty() => {
+                        if let Some(int) = cell::short_int(text) {
+                            return (column.key.clone(), Value::Int(int));
+                        }
+                    }
+                    _ => {}
+                }
             }
+            match self.value(text, cell, column) {
+                Some(Some(value)) => return (column.key.clone(), value),
+                Some(None) => missing.push(index),
+                None => wrong = true,
+            }
+            (column.key.clone(), Value::Null)
+        }));
+        if wrong {
+            return Err(self.explain(text, columns));
         }
-        Ok(Value::Record(record))
+        if !missing.is_empty() {
+            let mut missing = missing.into_iter().peekable();
+            let mut index = 0;
+            fields.retain(|_| {
+                index += 1;
+                missing.next_if_eq(&(index - 1)).is_none()
+            });
+        }
+        Ok(Value::Record(Record::from_distinct(fields)))
     }
 
     /// Returns a cell's value: `Some(None)` for a missing one, `None` for one that is wrong.
@@ -279,10 +312,7 @@ impl CsvDecoder {
             let text = self.text(text, cell);
             return column.kind.convert(&text).map(Some);
         }
-        let text = match cell.written {
-            Written::Plain => self.trimmed_text(&text[cell.start..cell.end]),
-            Written::Quoted | Written::Escaped => &text[cell.start..cell.end],
-        };
+        let text = self.trimmed_text(&text[cell.start..cell.end], cell.written);
         if text.is_empty() {
             return match column.empty {
                 Empty::Text => Some(Some(Value::Text(Text::new()))),
@@ -297,15 +327,14 @@ impl CsvDecoder {
     fn text<'t>(&self, row: &'t str, cell: &Cell) -> std::borrow::Cow<'t, str> {
         let text = &row[cell.start..cell.end];
         match cell.written {
-            Written::Plain => self.trimmed_text(text).into(),
-            Written::Quoted => text.into(),
+            Written::Plain | Written::Quoted => self.trimmed_text(text, cell.written).into(),
             Written::Escaped => unescape(text, &self.format.dialect).into(),
         }
     }
 
     #[inline]
-    fn trimmed_text<'t>(&self, text: &'t str) -> &'t str {
-        if self.format.dialect.trim {
+    fn trimmed_text<'t>(&self, text: &'t str, written: Written) -> &'t str {
+        if self.format.dialect.trim && written == Written::Plain {
             text.trim_matches([' ', '\t'])
         } else {
             text

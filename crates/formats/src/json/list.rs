@@ -6,7 +6,7 @@ use sluice_model::json::{self, JsonError};
 use sluice_model::value::Value;
 use sluice_sdk::format::{Decoded, Decoder, Encoder, Start, Unread};
 
-use super::Json;
+use super::{Json, NoRecord, at};
 use crate::bound::PIECE;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,7 +180,7 @@ impl ListDecoder {
 
     /// Needs more bytes; throws away those of an item that is too large.
     fn more(&mut self, rest: &[u8]) -> usize {
-        if self.long.is_none() && rest.len() <= self.format.limits.bytes {
+        if self.long.is_none() && rest.len() <= self.format.reader.limits.bytes {
             return 0;
         }
         let done = std::mem::take(&mut self.at);
@@ -196,7 +196,12 @@ impl ListDecoder {
             line: self.line,
             column: self.column,
         });
-        let room = self.format.limits.bytes.saturating_sub(long.raw.len());
+        let room = self
+            .format
+            .reader
+            .limits
+            .bytes
+            .saturating_sub(long.raw.len());
         long.raw.extend_from_slice(&bytes[..room.min(bytes.len())]);
         self.pass(bytes);
     }
@@ -210,11 +215,11 @@ impl ListDecoder {
             self.place = Place::First;
         }
         let text = &bytes[..bytes.len() - usize::from(comma)];
-        if self.long.is_some() || text.len() > self.format.limits.bytes {
+        if self.long.is_some() || text.len() > self.format.reader.limits.bytes {
             self.keep(bytes);
             let message = format!(
                 "the item is larger than the limit of {} bytes (`record_max`)",
-                self.format.limits.bytes
+                self.format.reader.limits.bytes
             );
             self.unread(Fault::invalid(message).with_code(FaultCode::LIMIT), out);
             return;
@@ -243,26 +248,29 @@ impl ListDecoder {
             end_line: self.line,
             content: Err(Unread {
                 raw: long.raw.into(),
-                fault: fault
-                    .with_context("line", long.line.to_string())
-                    .with_context("column", long.column.to_string()),
+                fault: at(fault, long.line, long.column),
             }),
         });
     }
 
     fn value(&self, bytes: &[u8], line: u64, column: u64) -> Result<Value<'static>, Unread> {
-        let (limits, projection) = (&self.format.limits, &self.format.projection);
-        let error = match json::read_owned(bytes, projection, limits) {
+        let error = match self.format.reader.read(bytes) {
             // A byte order mark is allowed at the start of the document only.
-            Ok(value) if !bytes.starts_with(b"\xEF") => return Ok(value),
-            Ok(_) => JsonError {
+            _ if bytes.starts_with(b"\xEF\xBB\xBF") => JsonError {
                 offset: 0,
                 line: 1,
                 column: 1,
                 message: "a byte order mark may stand at the start of the file only".to_owned(),
                 pointer: String::new(),
             },
-            Err(error) => error,
+            Ok(value) => return Ok(value),
+            Err(NoRecord::Unfit(fault)) => {
+                return Err(Unread {
+                    raw: bytes.into(),
+                    fault: at(fault, line, column),
+                });
+            }
+            Err(NoRecord::NotJson(error)) => error,
         };
         let clamp = |place: u64| u32::try_from(place).unwrap_or(u32::MAX);
         let in_first_line = if error.line == 1 { column - 1 } else { 0 };
