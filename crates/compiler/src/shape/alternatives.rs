@@ -266,7 +266,7 @@ impl Walk<'_> {
         {
             let chosen = kinds.iter().find(|(_, value, _)| *value == &*scalar.text);
             return match chosen {
-                Some((_, _, map)) => self.fields(&fields, *map, place, &[]),
+                Some((_, _, map)) => self.fields(&fields, *map, place),
                 None => {
                     let values: Vec<&str> = kinds.iter().map(|(_, value, _)| *value).collect();
                     let own = Place::of_key(field.key, field.key_span);
@@ -288,7 +288,7 @@ impl Walk<'_> {
                     .map(|map| self.trial(node, *map, place))
                     .collect();
                 if !trials.iter().any(|findings| findings.is_empty()) {
-                    self.fields(&fields, *best, place, &[]);
+                    self.fields(&fields, *best, place);
                 }
             }
             None => {

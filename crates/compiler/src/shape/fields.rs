@@ -9,14 +9,8 @@ use crate::shape::schema::{self, Schema};
 use crate::shape::walk::{Place, Walk};
 
 impl Walk<'_> {
-    /// Checks the fields of a map. `common` are keys that may stand there and that others check.
-    pub(super) fn fields(
-        &mut self,
-        fields: &Fields<'_>,
-        schema: Schema<'_>,
-        place: &Place,
-        common: &[&str],
-    ) {
+    /// Checks the fields of a map.
+    pub(super) fn fields(&mut self, fields: &Fields<'_>, schema: Schema<'_>, place: &Place) {
         let mut meant: Vec<&str> = Vec::new();
         for field in &fields.entries {
             let own = Place::of_key(field.key, field.key_span);
@@ -29,11 +23,11 @@ impl Walk<'_> {
                 .find(|(pattern, _)| regex_matches(pattern, field.key));
             match by_pattern.map(|(_, schema)| schema).or(schema.additional()) {
                 Some(schema) => self.value(field.value, schema, &own),
-                None => meant.extend(self.unknown_key(fields, field, schema, place, common)),
+                None => meant.extend(self.unknown_key(fields, field, schema, place)),
             }
         }
         for key in schema.required() {
-            let there = fields.get(key).is_some() || meant.contains(&key) || common.contains(&key);
+            let there = fields.get(key).is_some() || meant.contains(&key);
             if !there {
                 self.missing_key(fields, key, schema, place);
             }
@@ -71,13 +65,8 @@ impl Walk<'_> {
         field: &Field<'_>,
         schema: Schema<'s>,
         place: &Place,
-        common: &[&'s str],
     ) -> Option<&'s str> {
-        let known: Vec<&str> = common
-            .iter()
-            .copied()
-            .chain(schema.properties().map(|(key, _)| key))
-            .collect();
+        let known: Vec<&str> = schema.properties().map(|(key, _)| key).collect();
         let free = known
             .iter()
             .copied()

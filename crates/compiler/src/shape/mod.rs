@@ -7,7 +7,7 @@
 
 use serde_json::Value as Json;
 use sluice_model::finding::Findings;
-use sluice_model::span::{Sources, Span};
+use sluice_model::span::Sources;
 use sluice_syntax::tree::Node;
 
 use crate::de::Fields;
@@ -24,18 +24,6 @@ mod tests;
 
 pub use merge::merge;
 
-/// What a map must look like.
-#[derive(Debug, Clone, Copy)]
-pub struct Shape<'s> {
-    /// The schema of its fields.
-    pub schema: &'s Json,
-    /// What it is, for messages: `a flow`, `the step call`.
-    pub what: &'s str,
-    /// Keys that others look after, and that may stand in the same map: they are offered as what
-    /// an unknown key may have meant.
-    pub common: &'s [&'s str],
-}
-
 /// Checks a node against a schema. Every problem becomes a finding.
 ///
 /// `what` is what messages call the node: `a flow`. `sources` holds the files of all spans.
@@ -47,25 +35,4 @@ pub fn check(node: &Node, schema: &Json, what: &str, sources: &Sources, findings
         untagged: false,
     };
     walk::Walk { sources, findings }.value(node, schema::Schema::new(schema), &place);
-}
-
-/// Checks some fields of a map: those that are left for a component after the compiler has taken
-/// the common ones.
-///
-/// `anchor` is where a missing key is told: the key that holds the map, or the map's first key.
-pub fn check_fields(
-    fields: &Fields<'_>,
-    shape: Shape<'_>,
-    anchor: Span,
-    sources: &Sources,
-    findings: &mut Findings,
-) {
-    let place = walk::Place {
-        what: shape.what.to_owned(),
-        key: None,
-        anchor,
-        untagged: false,
-    };
-    let schema = schema::Schema::new(shape.schema).resolve();
-    walk::Walk { sources, findings }.fields(fields, schema, &place, shape.common);
 }

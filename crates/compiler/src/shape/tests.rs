@@ -8,9 +8,9 @@ use sluice_model::span::Sources;
 use sluice_sdk::config::{ByteSize, Duration, Expr, Rate, RetryPolicy, Secret, Template, TypeName};
 use sluice_syntax::tree::Node;
 
-use super::{Shape, check, check_fields, merge};
+use super::{check, merge};
 use crate::apply::apply;
-use crate::de::{self, Fields};
+use crate::de;
 
 /// A thing with every kind of field.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -639,33 +639,6 @@ fn bounds_are_kept() {
         E0107 2:8 `abcdefghijk` `short` must have at most 8 characters | `abcdefghijk` does not
     "#]],
     );
-}
-
-#[test]
-fn some_fields_of_a_map_are_checked_alone() {
-    let (sources, node) = parsed("call: erp#x\nwhn: a\natempts: 3\nmax: 3s\n");
-    let schema = schemars::SchemaGenerator::default()
-        .into_root_schema_for::<RetryPolicy>()
-        .to_value();
-    let fields = Fields::of(&node).expect("a map").without(&["call"]);
-    let mut findings = Findings::default();
-    let shape = Shape {
-        schema: &schema,
-        what: "the step `call`",
-        common: &["id", "when"],
-    };
-    check_fields(&fields, shape, fields.anchor(), &sources, &mut findings);
-    expect![[r#"
-        E0101 2:1 `whn` unknown key `whn` in the step `call` | not a key of the step `call`
-          note: the keys of the step `call` are `id`, `when`, `attempts`, `backoff` and `max`
-          help: did you mean `when`?
-          fix: rename to `when`
-        E0101 3:1 `atempts` unknown key `atempts` in the step `call` | not a key of the step `call`
-          note: the keys of the step `call` are `id`, `when`, `attempts`, `backoff` and `max`
-          help: did you mean `attempts`?
-          fix: rename to `attempts`
-    "#]]
-    .assert_eq(&shown(&findings, &sources));
 }
 
 #[test]

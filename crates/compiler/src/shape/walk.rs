@@ -84,7 +84,7 @@ impl Walk<'_> {
             }
             NodeKind::Map(_) if schema.allows("object") => {
                 let fields = Fields::of(node).expect("the node is a map");
-                self.fields(&fields, schema, place, &[]);
+                self.fields(&fields, schema, place);
             }
             NodeKind::List(_) | NodeKind::Map(_) => self.wrong_type(node, schema, place),
         }
