@@ -10,6 +10,8 @@ use crate::options::ParseOptions;
 use crate::tree::Document;
 
 mod bytes;
+pub mod edit;
+pub mod format;
 mod json;
 pub mod options;
 mod pairs;

@@ -4,22 +4,22 @@ use std::ops::Range;
 
 /// What stands in a line; all offsets are those of the text.
 #[derive(Debug, Clone)]
-pub(super) struct Line {
+pub(crate) struct Line {
     /// The line without its line break.
-    pub(super) range: Range<usize>,
+    pub(crate) range: Range<usize>,
     /// Where its first sign that is no blank stands.
-    pub(super) indent_end: usize,
+    pub(crate) indent_end: usize,
     /// Where its content begins, behind the `- ` of list items.
-    pub(super) content: usize,
+    pub(crate) content: usize,
     /// The key, if it has one, quotes included.
-    pub(super) key: Option<Range<usize>>,
+    pub(crate) key: Option<Range<usize>>,
     /// The value behind the key, or the whole content, without a comment behind it.
-    pub(super) value: Range<usize>,
+    pub(crate) value: Range<usize>,
 }
 
 impl Line {
     /// Returns the line that holds the byte at `at`.
-    pub(super) fn at(text: &str, at: usize) -> Self {
+    pub(crate) fn at(text: &str, at: usize) -> Self {
         let at = floor(text, at);
         let start = text[..at].rfind('\n').map_or(0, |before| before + 1);
         let rest = &text[start..];
@@ -50,29 +50,29 @@ impl Line {
     }
 
     /// Returns the number of blanks before the line.
-    pub(super) fn indent(&self) -> usize {
+    pub(crate) fn indent(&self) -> usize {
         self.indent_end - self.range.start
     }
 
     /// Returns the column of the content, behind the `- ` of list items.
-    pub(super) fn content_column(&self) -> usize {
+    pub(crate) fn content_column(&self) -> usize {
         self.content - self.range.start
     }
 
     /// Returns whether nothing but a comment stands here.
-    pub(super) fn is_blank(&self, text: &str) -> bool {
+    pub(crate) fn is_blank(&self, text: &str) -> bool {
         let content = &text[self.indent_end..self.range.end];
         content.is_empty() || content.starts_with('#')
     }
 
     /// Returns the key without its quotes.
-    pub(super) fn key_text<'t>(&self, text: &'t str) -> Option<&'t str> {
+    pub(crate) fn key_text<'t>(&self, text: &'t str) -> Option<&'t str> {
         let key = text.get(self.key.clone()?)?;
         Some(key.trim().trim_matches(['"', '\'']))
     }
 
     /// Returns the nearest line before this one that is not blank.
-    pub(super) fn before(&self, text: &str) -> Option<Self> {
+    pub(crate) fn before(&self, text: &str) -> Option<Self> {
         let mut start = self.range.start;
         while start != 0 {
             let line = Self::at(text, start - 1);
@@ -85,7 +85,7 @@ impl Line {
     }
 
     /// Returns the line after this one.
-    pub(super) fn after(&self, text: &str) -> Option<Self> {
+    pub(crate) fn after(&self, text: &str) -> Option<Self> {
         let length = text[self.range.end..].find('\n')? + 1;
         let start = self.range.end + length;
         (start < text.len()).then(|| Self::at(text, start))
@@ -93,7 +93,7 @@ impl Line {
 
     /// Returns the lines that this one stands under, nearest first: each is indented less than the
     /// one before it.
-    pub(super) fn parents(&self, text: &str) -> Vec<Self> {
+    pub(crate) fn parents(&self, text: &str) -> Vec<Self> {
         let mut parents = Vec::new();
         let mut limit = self.indent();
         let mut line = self.before(text);
@@ -112,7 +112,7 @@ impl Line {
 }
 
 /// Returns the nearest character boundary at or before `at`.
-pub(super) fn floor(text: &str, at: usize) -> usize {
+pub(crate) fn floor(text: &str, at: usize) -> usize {
     let mut at = at.min(text.len());
     while !text.is_char_boundary(at) {
         at -= 1;
@@ -141,7 +141,7 @@ fn key(content: &str) -> Option<usize> {
 }
 
 /// Returns a value without the comment behind it, and without blanks at its end.
-pub(super) fn without_comment(value: &str) -> &str {
+pub(crate) fn without_comment(value: &str) -> &str {
     let quote = value
         .chars()
         .next()
