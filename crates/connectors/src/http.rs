@@ -112,7 +112,7 @@ fn authorization(auth: &Auth, cx: &Cx) -> Result<HeaderValue, Fault> {
     match auth {
         Auth::Basic(basic) => {
             let password = cx.secret(&basic.password)?;
-            // A line break at the end of a secret's file is the usual mistake: base 64 would hide it.
+            // A line break at the end of a secret's file is a usual mistake; base 64 would hide it.
             refuse_control(&basic.password, &password)?;
             let pair = format!("{}:{}", basic.user, password.expose());
             let pair = base64::engine::general_purpose::STANDARD.encode(pair);

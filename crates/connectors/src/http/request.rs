@@ -85,6 +85,12 @@ enum Place {
     Cookie(String),
 }
 
+impl Place {
+    fn is_key(&self) -> bool {
+        matches!(self, Place::Header(name) if *name == IDEMPOTENCY_KEY)
+    }
+}
+
 struct BodyPlan {
     media: Media,
     content_type: HeaderValue,
@@ -220,10 +226,9 @@ impl Plan {
         let mut separator = '?';
         let mut cookies = String::new();
         for param in &self.others {
-            let missing_key = matches!(&param.place, Place::Header(name) if *name == IDEMPOTENCY_KEY)
-                && given.key.is_some();
             let value = match given.params.get(param.name) {
-                None if missing_key => continue,
+                // The effect's key stands there already.
+                None if given.key.is_some() && param.place.is_key() => continue,
                 _ => self.given(param, &given.params)?,
             };
             let Some(value) = value else { continue };

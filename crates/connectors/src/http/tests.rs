@@ -2,7 +2,9 @@
 
 mod answers;
 mod configuration;
+mod conformance;
 mod connections;
+mod documentation;
 mod encryption;
 mod server;
 mod writing;
@@ -149,23 +151,40 @@ fn show(result: &Result<Response, Fault>) -> String {
         }
         Err(fault) => {
             let mut text = format!(
-                "{}: {} [{:?}, {:?}]",
+                "{} [{:?}, {:?}]\n{}",
                 fault.code(),
-                fault.public(),
                 fault.retry(),
-                fault.blame()
+                fault.blame(),
+                wrapped(fault.public())
             );
             if let Some(status) = fault.status() {
-                text.push_str(&format!(" {status} {}", body(fault.body())));
+                text.push_str(&format!("\n{status} {}", body(fault.body())));
             }
             for (what, value) in fault
                 .context()
                 .iter()
                 .filter(|(what, _)| *what != "address")
             {
-                text.push_str(&format!(" ({what}: {value})"));
+                text.push_str(&wrapped(&format!("\n({what}: {value})")));
             }
             text
         }
     }
+}
+
+/// Breaks lines that are too long for a test's text.
+fn wrapped(text: &str) -> String {
+    let mut lines = String::new();
+    let mut length = 0;
+    for word in text.split(' ') {
+        if length > 0 {
+            lines.push(if length + word.len() > 70 { '\n' } else { ' ' });
+            if length + word.len() > 70 {
+                length = 0;
+            }
+        }
+        lines.push_str(word);
+        length += word.len() + 1;
+    }
+    lines
 }

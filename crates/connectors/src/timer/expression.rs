@@ -145,8 +145,8 @@ impl Expression {
         self.hours == (1 << 24) - 1
     }
 
-    /// Returns the first local minute (since 1970-01-01T00:00) from `start` on and before `end` that
-    /// the expression names; `None` if there is none within 60 years.
+    /// Returns the first local minute (since 1970-01-01T00:00) from `start` on and before `end`
+    /// that the expression names; `None` if there is none within 60 years.
     pub(super) fn next(&self, start: i64, end: i64) -> Option<i64> {
         let mut day = start.div_euclid(DAY);
         let mut minute = start.rem_euclid(DAY);

@@ -1,3 +1,5 @@
+mod conformance;
+mod documentation;
 mod expression;
 mod schedule;
 mod source;

@@ -89,16 +89,64 @@ async fn successes() {
 
 #[tokio::test]
 async fn successes_that_are_not_what_they_say() {
-    check(get(), 200, JSON, b"{\"a\":\n1,}", expect!["contract: the answer to `op` is not JSON: line 2, column 3: expected a key in double quotes, found `}` [Never, Upstream] 200 nothing"]).await;
-    check(get(), 200, JSON, b"", expect!["contract: the answer to `op` is empty, where the contract has a body [Never, Upstream] 200 nothing"]).await;
-    check(get(), 200, HTML, b"<p>Login</p>", expect!["contract: the answer to `op` is `text/html; charset=utf-8`, where the contract has `application/json` [Never, Upstream] 200 nothing"]).await;
-    check(get(), 200, &[("content-type", "\u{1f600}")], b"{}", expect!["contract: the answer to `op` has a content type that is no text [Never, Upstream] 200 nothing"]).await;
     check(
         get(),
         200,
-        &[("content-type", "application/json"), ("content-encoding", "gzip")],
+        JSON,
+        b"{\"a\":\n1,}",
+        expect![[r#"
+        contract [Never, Upstream]
+        the answer to `op` is not JSON: line 2, column 3: expected a key in
+        double quotes, found `}`
+        200 nothing"#]],
+    )
+    .await;
+    check(
+        get(),
+        200,
+        JSON,
+        b"",
+        expect![[r#"
+        contract [Never, Upstream]
+        the answer to `op` is empty, where the contract has a body
+        200 nothing"#]],
+    )
+    .await;
+    check(
+        get(),
+        200,
+        HTML,
+        b"<p>Login</p>",
+        expect![[r#"
+        contract [Never, Upstream]
+        the answer to `op` is `text/html; charset=utf-8`, where the contract
+        has `application/json`
+        200 nothing"#]],
+    )
+    .await;
+    check(
+        get(),
+        200,
+        &[("content-type", "\u{1f600}")],
+        b"{}",
+        expect![[r#"
+        contract [Never, Upstream]
+        the answer to `op` has a content type that is no text
+        200 nothing"#]],
+    )
+    .await;
+    check(
+        get(),
+        200,
+        &[
+            ("content-type", "application/json"),
+            ("content-encoding", "gzip"),
+        ],
         b"\x1f\x8b",
-        expect!["contract: the answer to `op` is compressed, although we asked for what is not [Never, Upstream] 200 nothing"],
+        expect![[r#"
+            contract [Never, Upstream]
+            the answer to `op` is compressed, although we asked for what is not
+            200 nothing"#]],
     )
     .await;
     let mut op = get();
@@ -108,13 +156,24 @@ async fn successes_that_are_not_what_they_say() {
         200,
         &[("content-type", "text/plain")],
         b"a\xff",
-        expect![
-            "contract: the answer to `op` is not UTF-8 at byte 1 [Never, Upstream] 200 nothing"
-        ],
+        expect![[r#"
+            contract [Never, Upstream]
+            the answer to `op` is not UTF-8 at byte 1
+            200 nothing"#]],
     )
     .await;
     let koi8 = &[("content-type", "text/plain; charset=koi8-r")];
-    check(op, 200, koi8, b"a", expect!["contract: the answer to `op` has the character set `koi8-r`, which is not built [Never, Upstream] 200 nothing"]).await;
+    check(
+        op,
+        200,
+        koi8,
+        b"a",
+        expect![[r#"
+        contract [Never, Upstream]
+        the answer to `op` has the character set `koi8-r`, which is not built
+        200 nothing"#]],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -124,7 +183,10 @@ async fn other_statuses() {
         404,
         PROBLEM,
         b"{\"title\":\"gone\"}",
-        expect![[r#"upstream: `op` answered 404 [Never, Upstream] 404 {"title":"gone"}"#]],
+        expect![[r#"
+            upstream [Never, Upstream]
+            `op` answered 404
+            404 {"title":"gone"}"#]],
     )
     .await;
     check(
@@ -132,36 +194,79 @@ async fn other_statuses() {
         422,
         HTML,
         b"<p>no</p>",
-        expect![[r#"upstream: `op` answered 422 [Never, Upstream] 422 "<p>no</p>""#]],
+        expect![[r#"
+            upstream [Never, Upstream]
+            `op` answered 422
+            422 "<p>no</p>""#]],
     )
     .await;
-    check(get(), 400, JSON, b"{", expect!["upstream: `op` answered 400 [Never, Upstream] 400 nothing (body left out: is not JSON: line 1, column 2: expected a key in double quotes, found the end of the input)"]).await;
+    check(
+        get(),
+        400,
+        JSON,
+        b"{",
+        expect![[r#"
+        upstream [Never, Upstream]
+        `op` answered 400
+        400 nothing
+        (body left out: is not JSON: line 1, column 2: expected a key in
+        double quotes, found the end of the input)"#]],
+    )
+    .await;
     check(
         get(),
         409,
         &[],
         b"\x00\x01",
-        expect!["upstream: `op` answered 409 [Never, Upstream] 409 2 bytes"],
+        expect![[r#"
+            upstream [Never, Upstream]
+            `op` answered 409
+            409 2 bytes"#]],
     )
     .await;
-    check(get(), 401, &[], b"", expect!["denied: `op` answered 401: the called system does not know us [Never, Config] 401 nothing"]).await;
+    check(
+        get(),
+        401,
+        &[],
+        b"",
+        expect![[r#"
+        denied [Never, Config]
+        `op` answered 401: the called system does not know us
+        401 nothing"#]],
+    )
+    .await;
     check(
         get(),
         403,
         JSON,
         b"{}",
-        expect![
-            "denied: `op` answered 403: the called system does not let us [Never, Config] 403 {}"
-        ],
+        expect![[r#"
+        denied [Never, Config]
+        `op` answered 403: the called system does not let us
+        403 {}"#]],
     )
     .await;
-    check(get(), 302, &[("location", "/login")], b"", expect!["upstream: `op` answered 302: redirects are not followed [Never, Config] 302 nothing (location: /login)"]).await;
+    check(
+        get(),
+        302,
+        &[("location", "/login")],
+        b"",
+        expect![[r#"
+        upstream [Never, Config]
+        `op` answered 302: redirects are not followed
+        302 nothing
+        (location: /login)"#]],
+    )
+    .await;
     check(
         get(),
         304,
         &[],
         b"",
-        expect!["upstream: `op` answered 304 [Never, Upstream] 304 nothing"],
+        expect![[r#"
+        upstream [Never, Upstream]
+        `op` answered 304
+        304 nothing"#]],
     )
     .await;
 }
@@ -173,7 +278,10 @@ async fn statuses_that_may_pass() {
         500,
         &[],
         b"",
-        expect!["upstream: `op` answered 500 [Soon, Upstream] 500 nothing"],
+        expect![[r#"
+            upstream [Soon, Upstream]
+            `op` answered 500
+            500 nothing"#]],
     )
     .await;
     check(
@@ -181,7 +289,10 @@ async fn statuses_that_may_pass() {
         502,
         &[],
         b"",
-        expect!["upstream: `op` answered 502 [Soon, Upstream] 502 nothing"],
+        expect![[r#"
+            upstream [Soon, Upstream]
+            `op` answered 502
+            502 nothing"#]],
     )
     .await;
     check(
@@ -189,7 +300,10 @@ async fn statuses_that_may_pass() {
         408,
         &[],
         b"",
-        expect!["upstream: `op` answered 408 [Soon, Upstream] 408 nothing"],
+        expect![[r#"
+            upstream [Soon, Upstream]
+            `op` answered 408
+            408 nothing"#]],
     )
     .await;
     check(
@@ -197,7 +311,10 @@ async fn statuses_that_may_pass() {
         425,
         &[],
         b"",
-        expect!["upstream: `op` answered 425 [Soon, Upstream] 425 nothing"],
+        expect![[r#"
+            upstream [Soon, Upstream]
+            `op` answered 425
+            425 nothing"#]],
     )
     .await;
     check(
@@ -205,7 +322,10 @@ async fn statuses_that_may_pass() {
         429,
         &[("retry-after", "7")],
         b"",
-        expect!["upstream: `op` answered 429 [After(7s), Upstream] 429 nothing"],
+        expect![[r#"
+            upstream [After(7s), Upstream]
+            `op` answered 429
+            429 nothing"#]],
     )
     .await;
     check(
@@ -213,7 +333,10 @@ async fn statuses_that_may_pass() {
         503,
         &[("retry-after", "soon")],
         b"",
-        expect!["upstream: `op` answered 503 [Soon, Upstream] 503 nothing"],
+        expect![[r#"
+            upstream [Soon, Upstream]
+            `op` answered 503
+            503 nothing"#]],
     )
     .await;
     check(
@@ -221,7 +344,10 @@ async fn statuses_that_may_pass() {
         504,
         &[("retry-after", "999999999999999999999")],
         b"",
-        expect!["upstream: `op` answered 504 [After(86400s), Upstream] 504 nothing"],
+        expect![[r#"
+            upstream [After(86400s), Upstream]
+            `op` answered 504
+            504 nothing"#]],
     )
     .await;
 }
@@ -234,9 +360,11 @@ async fn a_large_body_of_a_fault_is_left_out() {
         500,
         JSON,
         &LARGE,
-        expect![
-            "upstream: `op` answered 500 [Soon, Upstream] 500 nothing (body left out, bytes: 70000)"
-        ],
+        expect![[r#"
+        upstream [Soon, Upstream]
+        `op` answered 500
+        500 nothing
+        (body left out, bytes: 70000)"#]],
     )
     .await;
 }

@@ -17,7 +17,7 @@ fn check(fields: serde_json::Value, expected: Expect) {
             .iter()
             .map(|problem| {
                 let help = problem.help.as_deref().unwrap_or_default();
-                format!("{}: {}; {help}\n", problem.at, problem.message)
+                format!("{}: {}\n  {help}\n", problem.at, problem.message)
             })
             .collect(),
     };
@@ -42,68 +42,79 @@ fn urls_that_are_refused() {
     check(
         url("erp.acme.example"),
         expect![[r#"
-        /url: `erp.acme.example` does not say `http` or `https`; write `https://HOST[:PORT][/PATH]`
-    "#]],
+            /url: `erp.acme.example` does not say `http` or `https`
+              write `https://HOST[:PORT][/PATH]`
+        "#]],
     );
     check(
         url("ftp://erp.acme.example"),
         expect![[r#"
-        /url: `ftp` is neither `http` nor `https`; write `https://HOST[:PORT][/PATH]`
-    "#]],
+            /url: `ftp` is neither `http` nor `https`
+              write `https://HOST[:PORT][/PATH]`
+        "#]],
     );
     check(
         url("https://user:hunter2@erp.acme.example"),
         expect![[r#"
-        /url: the URL has a user in it; write `auth: { basic: { user: ..., password: { secret: ... } } }`
-    "#]],
+            /url: the URL has a user in it
+              write `auth: { basic: { user: ..., password: { secret: ... } } }`
+        "#]],
     );
     check(
         url("https://erp.acme.example/?a=b"),
         expect![[r#"
-        /url: `https://erp.acme.example/?a=b` has a query; write `https://HOST[:PORT][/PATH]`
-    "#]],
+            /url: `https://erp.acme.example/?a=b` has a query
+              write `https://HOST[:PORT][/PATH]`
+        "#]],
     );
     check(
         url("https://erp.acme.example/#a"),
         expect![[r#"
-        /url: `https://erp.acme.example/#a` has a fragment; write `https://HOST[:PORT][/PATH]`
-    "#]],
+            /url: `https://erp.acme.example/#a` has a fragment
+              write `https://HOST[:PORT][/PATH]`
+        "#]],
     );
     check(
         url("https://erp.acme.example:99999"),
         expect![[r#"
-        /url: `https://erp.acme.example:99999` has no valid host and port; write `https://HOST[:PORT][/PATH]`
-    "#]],
+            /url: `https://erp.acme.example:99999` has no valid host and port
+              write `https://HOST[:PORT][/PATH]`
+        "#]],
     );
     check(
         url("https://erp.acme.example:0"),
         expect![[r#"
-        /url: `https://erp.acme.example:0` has no valid host and port; write `https://HOST[:PORT][/PATH]`
-    "#]],
+            /url: `https://erp.acme.example:0` has no valid host and port
+              write `https://HOST[:PORT][/PATH]`
+        "#]],
     );
     check(
         url("https://erp .example"),
         expect![[r#"
-        /url: `https://erp .example` is not a URL; write `https://HOST[:PORT][/PATH]`
-    "#]],
+            /url: `https://erp .example` is not a URL
+              write `https://HOST[:PORT][/PATH]`
+        "#]],
     );
     check(
         url("https://"),
         expect![[r#"
-        /url: `https://` is not a URL; write `https://HOST[:PORT][/PATH]`
-    "#]],
+            /url: `https://` is not a URL
+              write `https://HOST[:PORT][/PATH]`
+        "#]],
     );
     check(
         url(""),
         expect![[r#"
-        /url: `` is not a URL; write `https://HOST[:PORT][/PATH]`
-    "#]],
+            /url: `` is not a URL
+              write `https://HOST[:PORT][/PATH]`
+        "#]],
     );
     check(
         url("https://-x-.acme..example"),
         expect![[r#"
-        /url: `-x-.acme..example` is not a host name; write `https://HOST[:PORT][/PATH]`
-    "#]],
+            /url: `-x-.acme..example` is not a host name
+              write `https://HOST[:PORT][/PATH]`
+        "#]],
     );
 }
 
@@ -129,16 +140,26 @@ fn all_problems_are_told() {
             },
         }),
         expect![[r#"
-            /auth/basic/user: a user has no `:` in basic authentication; write the user without it
-            /headers/Authorization: `auth` sets `Authorization` already; write `auth`, or the header's value as `{ secret: NAME }`
-            /headers/Host: `Host` is set by `url`; leave it out
-            /headers/X-A: the value of `X-A` has a control character; write it on one line
-            /headers/a b: `a b` is not the name of a header field; a name has letters, digits and `-`
-            /headers/content-length: `content-length` is set by the client; leave it out
-            /headers/x-c: `x-c` is there twice, in another spelling; upper and lower case are the same in a header's name
-            /transport/connect_timeout: `connect_timeout` is zero; write more than zero, or leave it out
-            /transport/connections_max: `connections_max` is zero; write more than zero, or leave it out
-            /transport/body_max: `body_max` is zero; write more than zero, or leave it out
+            /auth/basic/user: a user has no `:` in basic authentication
+              write the user without it
+            /headers/Authorization: `auth` sets `Authorization` already
+              write `auth`, or the header's value as `{ secret: NAME }`
+            /headers/Host: `Host` is set by `url`
+              leave it out
+            /headers/X-A: the value of `X-A` has a control character
+              write it on one line
+            /headers/a b: `a b` is not the name of a header field
+              a name has letters, digits and `-`
+            /headers/content-length: `content-length` is set by the client
+              leave it out
+            /headers/x-c: `x-c` is there twice, in another spelling
+              upper and lower case are the same in a header's name
+            /transport/connect_timeout: `connect_timeout` is zero
+              write more than zero, or leave it out
+            /transport/connections_max: `connections_max` is zero
+              write more than zero, or leave it out
+            /transport/body_max: `body_max` is zero
+              write more than zero, or leave it out
         "#]],
     );
     check(
@@ -151,7 +172,8 @@ fn all_problems_are_told() {
             } },
         }),
         expect![[r#"
-            /auth/oauth2: not yet: `oauth2` is not built; write `basic` or `bearer`
+            /auth/oauth2: not yet: `oauth2` is not built
+              write `basic` or `bearer`
         "#]],
     );
     check(
@@ -160,7 +182,8 @@ fn all_problems_are_told() {
             "headers": { "Authorization": "token" },
         }),
         expect![[r#"
-            /headers/Authorization: `Authorization` is a secret; write `auth`, or the header's value as `{ secret: NAME }`
+            /headers/Authorization: `Authorization` is a secret
+              write `auth`, or the header's value as `{ secret: NAME }`
         "#]],
     );
 }
@@ -195,7 +218,7 @@ async fn echoed(fields: serde_json::Value) -> String {
             let body = response.body.expect("a body");
             body.as_str().expect("a text").to_owned()
         }
-        Err(fault) => fault.private(),
+        Err(fault) => super::wrapped(&fault.private()),
     }
 }
 
@@ -228,11 +251,20 @@ async fn every_request_has_the_connections_header_fields() {
 async fn secrets_that_are_missing_or_unfit() {
     let auth = |name: &str| json!({ "auth": { "bearer": { "secret": name } } });
     expect!["denied: the secret `absent` is not set"].assert_eq(&echoed(auth("absent")).await);
-    expect!["denied: the secret `line` has a line break or another character that no header field may have"].assert_eq(&echoed(auth("line")).await);
+    expect![[r#"
+        denied: the secret `line` has a line break or another character that
+        no header field may have"#]]
+    .assert_eq(&echoed(auth("line")).await);
     let basic = json!({ "auth": { "basic": { "user": "a", "password": { "secret": "line" } } } });
-    expect!["denied: the secret `line` has a line break or another character that no header field may have"].assert_eq(&echoed(basic).await);
+    expect![[r#"
+        denied: the secret `line` has a line break or another character that
+        no header field may have"#]]
+    .assert_eq(&echoed(basic).await);
     let header = json!({ "headers": { "X-Api-Key": { "secret": "line" } } });
-    expect!["denied: the secret `line` has a line break or another character that no header field may have"].assert_eq(&echoed(header).await);
+    expect![[r#"
+        denied: the secret `line` has a line break or another character that
+        no header field may have"#]]
+    .assert_eq(&echoed(header).await);
 }
 
 #[tokio::test]

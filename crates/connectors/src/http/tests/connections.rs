@@ -11,16 +11,16 @@ use super::{call_of, connection, context, operation, plain, response, show, with
 use crate::http::{Http, HttpCall};
 
 const UNREACHABLE: &str =
-    "unreachable: the connection broke before `op` was answered [Soon, Upstream]";
-const UNKNOWN: &str = "unknown: the connection broke before `op` was answered: it may have been \
-                       carried out [Never, Upstream]";
-const LARGE: &str = "limit: the answer to `op` is larger than 10 bytes, see `transport.body_max` \
-                     [Never, Upstream]";
+    "unreachable [Soon, Upstream]\nthe connection broke before `op` was answered";
+const UNKNOWN: &str = "unknown [Never, Upstream]\n\
+    the connection broke before `op` was answered: it may have been\ncarried out";
+const LARGE: &str = "limit [Never, Upstream]\n\
+    the answer to `op` is larger than 10 bytes, see `transport.body_max`";
 const LARGE_HEAD: &str =
-    "limit: the header fields of the answer to `op` are too large [Never, Upstream]";
-const NOT_HTTP: &str = "contract: `op` was answered with what is not HTTP [Never, Upstream]";
-const REFUSED: &str =
-    "unreachable: the called system cannot be reached [Soon, Upstream] (why: no connection)";
+    "limit [Never, Upstream]\nthe header fields of the answer to `op` are too large";
+const NOT_HTTP: &str = "contract [Never, Upstream]\n`op` was answered with what is not HTTP";
+const REFUSED: &str = "unreachable [Soon, Upstream]\n\
+    the called system cannot be reached\n(why: no connection)";
 
 fn get() -> HttpCall {
     call_of(operation("GET", "/"))
@@ -358,7 +358,7 @@ async fn a_server_that_cannot_be_reached() {
     }));
     let result = show(&post().call(&on, Request::default(), &cx).await);
     assert!(
-        result.starts_with("unreachable: the called system cannot be reached [Soon, Upstream]"),
+        result.starts_with("unreachable [Soon, Upstream]\nthe called system cannot be reached"),
         "{result}"
     );
 }

@@ -96,15 +96,15 @@ async fn servers_that_are_not_trusted() {
     for (acceptor, expected) in [
         (
             other.acceptor("localhost"),
-            expect![
-                "unreachable: the certificate of the called system is not trusted [Never, Config]"
-            ],
+            expect![[r#"
+            unreachable [Never, Config]
+            the certificate of the called system is not trusted"#]],
         ),
         (
             authority.acceptor("erp.acme.example"),
-            expect![
-                "unreachable: the certificate of the called system is not trusted [Never, Config]"
-            ],
+            expect![[r#"
+            unreachable [Never, Config]
+            the certificate of the called system is not trusted"#]],
         ),
     ] {
         let server = hyper(&cx, Some(acceptor), |_| json_answer("1")).await;
@@ -137,13 +137,17 @@ async fn a_server_without_tls() {
     }));
     let call = call_of(operation("POST", "/"));
     for expected in [
-        expect!["unreachable: the called system does not speak TLS as we do [Never, Upstream]"],
-        expect![
-            "unreachable: the called system cannot be reached [Soon, Upstream] (why: no answer in time)"
-        ],
-        expect![
-            "unreachable: the called system cannot be reached [Soon, Upstream] (why: broken while TLS began)"
-        ],
+        expect![[r#"
+            unreachable [Never, Upstream]
+            the called system does not speak TLS as we do"#]],
+        expect![[r#"
+            unreachable [Soon, Upstream]
+            the called system cannot be reached
+            (why: no answer in time)"#]],
+        expect![[r#"
+            unreachable [Soon, Upstream]
+            the called system cannot be reached
+            (why: broken while TLS began)"#]],
     ] {
         let result = call.call(&on, Request::default(), &cx);
         let result = cx.timeout(Duration::from_secs(30), result).await;
@@ -176,12 +180,8 @@ async fn files_of_certificates_that_cannot_be_used() {
             .call(&on, Request::default(), &cx)
             .await;
         let text = show(&result);
-        assert!(
-            text.starts_with(
-                "io: the file of `tls.ca_file` cannot be used: it has to hold PEM certificates \
-                 [Never, Config] (file: "
-            ),
-            "{text}"
-        );
+        let expected =
+            "io [Never, Config]\nthe file of `tls.ca_file` cannot be used: it has to hold";
+        assert!(text.starts_with(expected), "{text}");
     }
 }

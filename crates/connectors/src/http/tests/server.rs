@@ -203,6 +203,7 @@ pub(super) fn json(body: &'static str) -> http::Response<Full<Bytes>> {
 pub(super) fn written(body: &str) -> Act {
     let length = body.len();
     Act::Write(format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\
+         content-length: {length}\r\n\r\n{body}"
     ))
 }

@@ -29,7 +29,7 @@ fn check(text: &str, count: usize, expected: Expect) {
         }
         Err(wrong) => wrong
             .iter()
-            .map(|wrong| format!("{}\n  help: {}\n", wrong.message, wrong.help))
+            .map(|wrong| format!("{}\n  {}\n", wrong.message, wrong.help))
             .collect(),
     };
     expected.assert_eq(&actual);
@@ -182,49 +182,49 @@ fn says_what_is_wrong_with_each_field() {
         "60 24 0 13 8",
         0,
         expect![[r#"
-        `60` is no minute
-          help: allowed are 0 to 59
-        `24` is no hour
-          help: allowed are 0 to 23
-        `0` is no day of the month
-          help: allowed are 1 to 31
-        `13` is no month
-          help: allowed are 1 to 12 or `JAN` to `DEC`
-        `8` is no day of the week
-          help: allowed are 0 to 7 (0 and 7 are Sunday) or `SUN` to `SAT`
-    "#]],
+            `60` is no minute
+              allowed are 0 to 59
+            `24` is no hour
+              allowed are 0 to 23
+            `0` is no day of the month
+              allowed are 1 to 31
+            `13` is no month
+              allowed are 1 to 12 or `JAN` to `DEC`
+            `8` is no day of the week
+              allowed are 0 to 7 (0 and 7 are Sunday) or `SUN` to `SAT`
+        "#]],
     );
     check(
         "x -1 1- ,1 FUNDAY",
         0,
         expect![[r#"
-        `x` is no minute
-          help: allowed are 0 to 59
-        a value is missing in the hour
-          help: allowed are 0 to 23
-        a value is missing in the day of the month
-          help: allowed are 1 to 31
-        a value is missing in the month
-          help: allowed are 1 to 12 or `JAN` to `DEC`
-        `FUNDAY` is no day of the week
-          help: allowed are 0 to 7 (0 and 7 are Sunday) or `SUN` to `SAT`
-    "#]],
+            `x` is no minute
+              allowed are 0 to 59
+            a value is missing in the hour
+              allowed are 0 to 23
+            a value is missing in the day of the month
+              allowed are 1 to 31
+            a value is missing in the month
+              allowed are 1 to 12 or `JAN` to `DEC`
+            `FUNDAY` is no day of the week
+              allowed are 0 to 7 (0 and 7 are Sunday) or `SUN` to `SAT`
+        "#]],
     );
     check(
         "*/0 */24 1/5 JAN-X FRI-TUE",
         0,
         expect![[r#"
-        `*/0` in the minute has no valid step
-          help: a step is a number from 1 to 59
-        `*/24` in the hour has no valid step
-          help: a step is a number from 1 to 23
-        `1/5` in the day of the month has a step, but no range to go through
-          help: write `1-31/5`
-        `X` is no month
-          help: allowed are 1 to 12 or `JAN` to `DEC`
-        `FRI-TUE` in the day of the week runs backwards
-          help: write two ranges: `FRI-7,0-TUE`
-    "#]],
+            `*/0` in the minute has no valid step
+              a step is a number from 1 to 59
+            `*/24` in the hour has no valid step
+              a step is a number from 1 to 23
+            `1/5` in the day of the month has a step, but no range to go through
+              write `1-31/5`
+            `X` is no month
+              allowed are 1 to 12 or `JAN` to `DEC`
+            `FRI-TUE` in the day of the week runs backwards
+              write two ranges: `FRI-7,0-TUE`
+        "#]],
     );
 }
 
@@ -234,45 +234,45 @@ fn says_what_is_not_part_of_cron() {
         "0 0 L * 5#2",
         0,
         expect![[r#"
-        `L` in the day of the month is not part of standard cron
-          help: allowed are 1 to 31, with `*`, `,`, `-` and `/`
-        `5#2` in the day of the week is not part of standard cron
-          help: allowed are 0 to 7 (0 and 7 are Sunday) or `SUN` to `SAT`, with `*`, `,`, `-` and `/`
-    "#]],
+            `L` in the day of the month is not part of standard cron
+              allowed are 1 to 31, with `*`, `,`, `-` and `/`
+            `5#2` in the day of the week is not part of standard cron
+              allowed are 0 to 7 (0 and 7 are Sunday) or `SUN` to `SAT`, with `*`, `,`, `-` and `/`
+        "#]],
     );
     check(
         "0 0 ? * 15W",
         0,
         expect![[r#"
-        `?` in the day of the month is not part of standard cron
-          help: allowed are 1 to 31, with `*`, `,`, `-` and `/`
-        `15W` in the day of the week is not part of standard cron
-          help: allowed are 0 to 7 (0 and 7 are Sunday) or `SUN` to `SAT`, with `*`, `,`, `-` and `/`
-    "#]],
+            `?` in the day of the month is not part of standard cron
+              allowed are 1 to 31, with `*`, `,`, `-` and `/`
+            `15W` in the day of the week is not part of standard cron
+              allowed are 0 to 7 (0 and 7 are Sunday) or `SUN` to `SAT`, with `*`, `,`, `-` and `/`
+        "#]],
     );
     check(
         "+5 1e1 99999999999 1.0 0x1",
         0,
         expect![[r#"
-        `+5` is no minute
-          help: allowed are 0 to 59
-        `1e1` is no hour
-          help: allowed are 0 to 23
-        `99999999999` is no day of the month
-          help: allowed are 1 to 31
-        `1.0` is no month
-          help: allowed are 1 to 12 or `JAN` to `DEC`
-        `0x1` is no day of the week
-          help: allowed are 0 to 7 (0 and 7 are Sunday) or `SUN` to `SAT`
-    "#]],
+            `+5` is no minute
+              allowed are 0 to 59
+            `1e1` is no hour
+              allowed are 0 to 23
+            `99999999999` is no day of the month
+              allowed are 1 to 31
+            `1.0` is no month
+              allowed are 1 to 12 or `JAN` to `DEC`
+            `0x1` is no day of the week
+              allowed are 0 to 7 (0 and 7 are Sunday) or `SUN` to `SAT`
+        "#]],
     );
     check(
         "* * 5-1 * *",
         0,
         expect![[r#"
-        `5-1` in the day of the month runs backwards
-          help: write two ranges: `5-31,1-1`
-    "#]],
+            `5-1` in the day of the month runs backwards
+              write two ranges: `5-31,1-1`
+        "#]],
     );
 }
 
@@ -282,57 +282,57 @@ fn says_what_is_wrong_with_the_whole() {
         "",
         0,
         expect![[r#"
-        a cron expression has five fields, this one has 0
-          help: write minute, hour, day of the month, month, day of the week: `0 6 * * MON-FRI`
-    "#]],
+            a cron expression has five fields, this one has 0
+              write minute, hour, day of the month, month, day of the week: `0 6 * * MON-FRI`
+        "#]],
     );
     check(
         "0 6 * *",
         0,
         expect![[r#"
-        a cron expression has five fields, this one has 4
-          help: write minute, hour, day of the month, month, day of the week: `0 6 * * MON-FRI`
-    "#]],
+            a cron expression has five fields, this one has 4
+              write minute, hour, day of the month, month, day of the week: `0 6 * * MON-FRI`
+        "#]],
     );
     check(
         "0 0 6 * * MON-FRI",
         0,
         expect![[r#"
-        a cron expression has five fields, this one has 6
-          help: there is no field for seconds nor years: leave them out
-    "#]],
+            a cron expression has five fields, this one has 6
+              there is no field for seconds nor years: leave them out
+        "#]],
     );
     check(
         "@reboot",
         0,
         expect![[r#"
-        `@reboot` is no time
-          help: write when it is due, such as `@daily` or `0 6 * * *`
-    "#]],
+            `@reboot` is no time
+              write when it is due, such as `@daily` or `0 6 * * *`
+        "#]],
     );
     check(
         "@noon",
         0,
         expect![[r#"
-        `@noon` is not a known schedule
-          help: known are `@hourly`, `@daily`, `@weekly`, `@monthly` and `@yearly`
-    "#]],
+            `@noon` is not a known schedule
+              known are `@hourly`, `@daily`, `@weekly`, `@monthly` and `@yearly`
+        "#]],
     );
     check(
         "0 0 30 2 *",
         0,
         expect![[r#"
-        `0 0 30 2 *` never comes: no month that it names has such a day
-          help: February has 28 or 29 days, April, June, September and November 30
-    "#]],
+            `0 0 30 2 *` never comes: no month that it names has such a day
+              February has 28 or 29 days, April, June, September and November 30
+        "#]],
     );
     check(
         "0 0 31 4,6,9,11 *",
         0,
         expect![[r#"
-        `0 0 31 4,6,9,11 *` never comes: no month that it names has such a day
-          help: February has 28 or 29 days, April, June, September and November 30
-    "#]],
+            `0 0 31 4,6,9,11 *` never comes: no month that it names has such a day
+              February has 28 or 29 days, April, June, September and November 30
+        "#]],
     );
 }
 
