@@ -157,30 +157,35 @@ impl CsvDecoder {
                 self.offset = 3;
             }
         }
+        // Checked at once, which is faster than row by row.
+        let valid = match std::str::from_utf8(data) {
+            Ok(text) => text,
+            Err(error) => std::str::from_utf8(&data[..error.valid_up_to()]).unwrap_or_default(),
+        };
         while from < data.len() {
-            let rest = &data[from..];
-            let Some(end) = self.scanner.scan(rest, last) else {
+            let Some(end) = self.scanner.scan(&data[from..], last) else {
                 break;
             };
-            self.row(&rest[..end], out);
+            let end = from + end;
+            self.row(&data[from..end], valid.get(from..end), out);
             self.scanner.reset();
-            from += end;
+            from = end;
         }
         from
     }
 
-    /// Reads one row, with its line break, whose cells have been found.
-    fn row(&mut self, row: &[u8], out: &mut Vec<Decoded>) {
+    /// Reads one row, with its line break, whose cells have been found; `text` is the same row, if
+    /// it is known to be UTF-8.
+    fn row(&mut self, row: &[u8], text: Option<&str>, out: &mut Vec<Decoded>) {
         let (offset, line) = (self.offset, self.line);
         self.offset += row.len() as u64;
-        let plain = |cell: &Cell| cell.written == Written::Plain;
-        self.line += if self.scanner.broken.is_none() && self.scanner.cells.iter().all(plain) {
-            u64::from(row.ends_with(b"\n") || row.ends_with(b"\r"))
-        } else {
+        self.line += if self.scanner.quoted {
             LineBreaks::within(row)
+        } else {
+            u64::from(matches!(row.last(), Some(b'\n' | b'\r')))
         };
         let blank = match self.scanner.cells.as_slice() {
-            [cell] => plain(cell) && self.trimmed(&row[cell.start..cell.end]).is_empty(),
+            [cell] => !self.scanner.quoted && self.trimmed(&row[cell.start..cell.end]).is_empty(),
             _ => false,
         };
         if self.scanner.is_comment() || blank || matches!(self.columns, Columns::Unusable) {
@@ -190,7 +195,7 @@ impl CsvDecoder {
             Err(self.too_long(line))
         } else {
             match &self.columns {
-                Columns::Known(columns) => self.record(row, columns),
+                Columns::Known(columns) => self.record(row, text, columns),
                 Columns::Passed => {
                     self.pass_header();
                     return;
@@ -247,7 +252,12 @@ impl CsvDecoder {
         }
     }
 
-    fn record(&self, row: &[u8], columns: &[Option<Column>]) -> Result<Value<'static>, Fault> {
+    fn record(
+        &self,
+        row: &[u8],
+        text: Option<&str>,
+        columns: &[Option<Column>],
+    ) -> Result<Value<'static>, Fault> {
         let cells = self.scanner.cells.as_slice();
         if let Some(broken) = self.scanner.broken {
             let (cell, why) = self.broken(broken);
@@ -256,7 +266,8 @@ impl CsvDecoder {
         if cells.len() != columns.len() {
             return Err(self.wrong_count(cells.len(), columns.len()));
         }
-        let Ok(text) = std::str::from_utf8(row) else {
+        // Behind a row that is not UTF-8 the others are checked one by one.
+        let Some(text) = text.or_else(|| std::str::from_utf8(row).ok()) else {
             return Err(self.not_utf8(row, columns));
         };
         // Each value is made where it will lie: moving one that was just written byte by byte waits

@@ -67,6 +67,8 @@ pub(super) struct Scanner {
     start: usize,
     written: Written,
     pub cells: Vec<Cell>,
+    /// Whether a cell is quoted: only then can the row span lines.
+    pub quoted: bool,
     pub broken: Option<Broken>,
 }
 
@@ -79,6 +81,7 @@ impl Scanner {
             start: 0,
             written: Written::Plain,
             cells: Vec::new(),
+            quoted: false,
             broken: None,
         }
     }
@@ -89,6 +92,7 @@ impl Scanner {
         self.mode = Mode::Row;
         self.at = 0;
         self.cells.clear();
+        self.quoted = false;
         self.broken = None;
     }
 
@@ -157,6 +161,7 @@ impl Scanner {
                 self.at += 1;
                 self.mode = Mode::Quoted;
                 self.written = Written::Quoted;
+                self.quoted = true;
             }
             _ => {
                 self.mode = Mode::Plain;
