@@ -20,7 +20,7 @@ mod write;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sluice_model::projection::Projection;
 use sluice_model::types::{Field, Kind, RecordType, Type};
 use sluice_model::value::Name;
@@ -63,8 +63,7 @@ pub struct CsvConfig {
     pub formulas: Formulas,
     /// What ends a row on writing.
     pub line_break: LineBreak,
-    /// The longest row; a longer one is an unread record.
-    #[schemars(with = "String")]
+    /// The longest row, `1MiB` unless set; a longer one is an unread record.
     pub record_max: ByteSize,
     /// The most columns.
     pub columns_max: u32,
@@ -90,7 +89,7 @@ impl Default for CsvConfig {
 }
 
 /// Whether the first row names the columns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Header {
     /// It does.
@@ -102,7 +101,7 @@ pub enum Header {
 }
 
 /// What becomes of texts that a spreadsheet would run as a formula.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Formulas {
     /// They are written as they are.
@@ -112,7 +111,7 @@ pub enum Formulas {
 }
 
 /// What ends a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LineBreak {
     /// A line feed.

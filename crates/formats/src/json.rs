@@ -32,8 +32,7 @@ pub struct JsonConfig {
     pub list: bool,
     /// Whether it is written on several lines, with two spaces for each level.
     pub pretty: bool,
-    /// The largest record: the document, or an item of the list.
-    #[schemars(with = "String")]
+    /// The largest record, `16MiB` unless set: the document, or an item of the list.
     pub record_max: ByteSize,
     /// The most lists and records that may lie in each other in a record, up to 512.
     pub depth_max: u32,

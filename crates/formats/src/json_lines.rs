@@ -24,8 +24,7 @@ use crate::json::{NoRecord, Reader, at, check_limits};
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct JsonLinesConfig {
-    /// The longest line; a longer one is an unread record.
-    #[schemars(with = "String")]
+    /// The longest line, `1MiB` unless set; a longer one is an unread record.
     pub record_max: ByteSize,
     /// The most lists and records that may lie in each other, up to 512.
     pub depth_max: u32,

@@ -157,16 +157,15 @@ impl CsvDecoder {
                 self.offset = 3;
             }
         }
-        // Checked at once, which is faster than row by row.
-        let valid = match std::str::from_utf8(data) {
-            Ok(text) => text,
-            Err(error) => std::str::from_utf8(&data[..error.valid_up_to()]).unwrap_or_default(),
-        };
+        let mut valid = None;
         while from < data.len() {
             let Some(end) = self.scanner.scan(&data[from..], last) else {
                 break;
             };
             let end = from + end;
+            // All rows are checked at once, which is faster than one by one; but not before one is
+            // complete, so that a long row is checked once.
+            let valid = *valid.get_or_insert_with(|| valid_start(data));
             self.row(&data[from..end], valid.get(from..end), out);
             self.scanner.reset();
             from = end;
@@ -590,6 +589,14 @@ impl Decoder for CsvDecoder {
 
     fn state(&self) -> Value<'static> {
         self.state.clone()
+    }
+}
+
+/// Returns the beginning of `data` that is UTF-8.
+fn valid_start(data: &[u8]) -> &str {
+    match std::str::from_utf8(data) {
+        Ok(text) => text,
+        Err(error) => std::str::from_utf8(&data[..error.valid_up_to()]).unwrap_or_default(),
     }
 }
 

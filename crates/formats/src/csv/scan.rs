@@ -234,12 +234,12 @@ impl Scanner {
         };
         let escape = self.dialect.escape.unwrap_or(quote);
         let rest = &data[self.at..];
-        let found = if self.dialect.multiline {
-            memchr2(quote, escape, rest)
-        } else {
-            let line = memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
-            memchr2(quote, escape, &rest[..line]).or((line < rest.len()).then_some(line))
-        };
+        let mut found = memchr2(quote, escape, rest);
+        if !self.dialect.multiline {
+            // Only up to what was found, so that a row of many quoted cells is looked at once.
+            let line = memchr2(b'\n', b'\r', &rest[..found.unwrap_or(rest.len())]);
+            found = line.or(found);
+        }
         let Some(found) = found else {
             self.at = data.len();
             return self.unclosed(data, last);

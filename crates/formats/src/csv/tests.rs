@@ -296,6 +296,18 @@ fn limits_cost_the_row_that_exceeds_them() {
 }
 
 #[test]
+fn rows_of_many_quoted_cells_cost_their_length() {
+    // If each cell looked at the rest of its row, this would take minutes.
+    for options in ["{}", r#"{"multiline":false}"#] {
+        let input = format!("a\n{}\n", "\"x\",".repeat(200_000));
+        let format = make("csv", options);
+        let decoded = decode(&*format, input.as_bytes());
+        assert_eq!(decoded.len(), 1);
+        assert!(show(&decoded[0]).contains("more cells than the limit of 4096"));
+    }
+}
+
+#[test]
 fn columns_that_nobody_needs_are_left_out() {
     let projection = Projection::Fields(vec![(Name::new("total"), Projection::All)]);
     let csv = Csv::check(CsvConfig::default(), Some(&order_row())).expect("right options");
