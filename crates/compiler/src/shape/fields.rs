@@ -14,8 +14,13 @@ impl Walk<'_> {
         let mut meant: Vec<&str> = Vec::new();
         for field in &fields.entries {
             let own = Place::of_key(field.key, field.key_span);
-            if let Some(schema) = schema.property(field.key) {
-                self.value(field.value, schema, &own);
+            if let Some(property) = schema.property(field.key) {
+                let needed = schema.required().any(|key| key == field.key);
+                if needed && field.value.is_absent() && property.is_expression() {
+                    self.wrong_type(field.value, property, &own);
+                } else {
+                    self.value(field.value, property, &own);
+                }
                 continue;
             }
             let by_pattern = schema

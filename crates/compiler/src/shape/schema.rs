@@ -103,6 +103,11 @@ impl<'s> Schema<'s> {
         })
     }
 
+    /// Returns whether the field holds an expression: nothing at all is none.
+    pub fn is_expression(self) -> bool {
+        self.format() == Some("expression")
+    }
+
     /// Returns whether this is a reference to a secret, `{ secret: name }`, by its shape.
     pub fn is_secret(self) -> bool {
         self.tagged().is_some_and(|(key, _)| key == "secret")

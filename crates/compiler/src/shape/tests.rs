@@ -36,6 +36,8 @@ struct Thing {
     port: Option<u16>,
     share: Option<f64>,
     when: Option<Expr>,
+    #[serde(default)]
+    filters: Vec<Filter>,
     log: Option<Template>,
     r#type: Option<TypeName>,
     pair: Option<(u8, String)>,
@@ -57,6 +59,13 @@ struct Owner {
     /// How to reach them: a mail address, a channel.
     contact: String,
     tags: Vec<String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema and its deserializer are used")]
+struct Filter {
+    filter: Expr,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -206,11 +215,11 @@ fn keys_that_are_unknown_or_missing() {
         "thng: a\nsumary: b\nretry:\n  atempts: 3\n  colour: red\n",
         expect![[r#"
             E0101 1:1 `thng` unknown key `thng` in a thing | not a key of a thing
-              note: the keys of a thing are `thing`, `summary`, `steps`, `retry`, `wait`, `size`, `rate`, `auth`, `mode`, `on`, `port`, `share`, `when`, `log`, `type`, `pair`, `labels`, `many`, `short`, `hosts`, `kind` and `any`
+              note: the keys of a thing are `thing`, `summary`, `steps`, `retry`, `wait`, `size`, `rate`, `auth`, `mode`, `on`, `port`, `share`, `when`, `filters`, `log`, `type`, `pair`, `labels`, `many`, `short`, `hosts`, `kind` and `any`
               help: did you mean `thing`?
               fix: rename to `thing`
             E0101 2:1 `sumary` unknown key `sumary` in a thing | not a key of a thing
-              note: the keys of a thing are `thing`, `summary`, `steps`, `retry`, `wait`, `size`, `rate`, `auth`, `mode`, `on`, `port`, `share`, `when`, `log`, `type`, `pair`, `labels`, `many`, `short`, `hosts`, `kind` and `any`
+              note: the keys of a thing are `thing`, `summary`, `steps`, `retry`, `wait`, `size`, `rate`, `auth`, `mode`, `on`, `port`, `share`, `when`, `filters`, `log`, `type`, `pair`, `labels`, `many`, `short`, `hosts`, `kind` and `any`
               help: did you mean `summary`?
               fix: rename to `summary`
             E0101 4:3 `atempts` unknown key `atempts` in `retry` | not a key of `retry`
@@ -267,9 +276,9 @@ fn keys_that_are_unknown_or_missing() {
     checked(
         "thing: a\nthing_: b\n",
         expect![[r#"
-        E0101 2:1 `thing_` unknown key `thing_` in a thing | not a key of a thing
-          help: the keys of a thing are `thing`, `summary`, `steps`, `retry`, `wait`, `size`, `rate`, `auth`, `mode`, `on`, `port`, `share`, `when`, `log`, `type`, `pair`, `labels`, `many`, `short`, `hosts`, `kind` and `any`
-    "#]],
+            E0101 2:1 `thing_` unknown key `thing_` in a thing | not a key of a thing
+              help: the keys of a thing are `thing`, `summary`, `steps`, `retry`, `wait`, `size`, `rate`, `auth`, `mode`, `on`, `port`, `share`, `when`, `filters`, `log`, `type`, `pair`, `labels`, `many`, `short`, `hosts`, `kind` and `any`
+        "#]],
     );
 }
 
@@ -380,6 +389,16 @@ fn values_of_the_wrong_kind() {
         on: true
         share: 1.5
     "#]],
+    );
+}
+
+#[test]
+fn an_expression_that_is_needed_is_written() {
+    checked(
+        "thing: a\nfilters:\n  - filter:\n  - filter: null\n  - filter: { a: }\n",
+        expect![[r#"
+            E0103 3:5 `filter` `filter` must be an expression | nothing stands here
+        "#]],
     );
 }
 
