@@ -80,7 +80,8 @@ pub enum Missed {
 /// Gives a message whenever a cron expression is due.
 ///
 /// The position is the last instant that was given; what passed after it before a start is missed.
-/// The first start of all has missed nothing.
+/// The first start of all has missed nothing: its delivery without messages leaves its own instant
+/// as the position.
 #[derive(Debug, Clone)]
 pub struct Cron {
     schedule: Schedule,
@@ -89,6 +90,8 @@ pub struct Cron {
     key: Arc<str>,
     /// The last instant that was given or passed over.
     last: Timestamp,
+    /// Whether the position of the first start is still to be left.
+    is_new: bool,
     again: Arc<Again>,
 }
 
@@ -162,6 +165,7 @@ impl Source for Cron {
             missed: config.missed,
             key: format!("{} {}", fields.join(" "), config.zone.0).into(),
             last: Timestamp(0),
+            is_new: false,
             again: Arc::default(),
         })
     }
@@ -220,11 +224,15 @@ impl Source for Cron {
             Missed::Skip => last.map_or(now, |last| last.max(now)),
             Missed::Once | Missed::All => last.unwrap_or(now),
         };
+        self.is_new = stored.is_none();
         self.again = Arc::default();
         Ok(())
     }
 
     async fn next(&mut self, _: &Nowhere, cx: &Cx) -> Result<Option<Delivery>, Fault> {
+        if std::mem::take(&mut self.is_new) {
+            return Ok(Some(self.settled(self.last, Vec::new(), Receipt::nobody())));
+        }
         loop {
             let wait = match self.look(cx) {
                 Next::Give(instant) => {
@@ -285,20 +293,27 @@ impl Cron {
             Name::new("scheduled"),
             Value::from(self.schedule.local(instant)),
         );
+        let message = Message {
+            payload: Payload::Value(payload.into()),
+            origin: Origin::Tick(instant),
+            params: None,
+            headers: None,
+            received: cx.now(),
+        };
         let again = Arc::clone(&self.again);
         let clock = cx.clone();
+        let receipt = Receipt::new(move |settled| match settled {
+            Settled::Ack => {}
+            Settled::Nack(_) => again.add(instant, clock.monotonic() + AGAIN_AFTER),
+        });
+        self.settled(instant, vec![message], receipt)
+    }
+
+    /// Returns a delivery whose settlement leaves `instant` as the position.
+    fn settled(&self, instant: Timestamp, messages: Vec<Message>, receipt: Receipt) -> Delivery {
         Delivery {
-            messages: vec![Message {
-                payload: Payload::Value(payload.into()),
-                origin: Origin::Tick(instant),
-                params: None,
-                headers: None,
-                received: cx.now(),
-            }],
-            receipt: Receipt::new(move |settled| match settled {
-                Settled::Ack => {}
-                Settled::Nack(_) => again.add(instant, clock.monotonic() + AGAIN_AFTER),
-            }),
+            messages,
+            receipt,
             position: Some(PositionMark {
                 key: Arc::clone(&self.key),
                 value: Some(Value::from(instant.rfc3339())),

@@ -3,7 +3,7 @@
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use sluice_model::fault::{Blame, Fault, FaultCode, Retry};
 use sluice_model::json;
-use sluice_model::operation::{Body, HttpOperation};
+use sluice_model::operation::{Body, HttpOperation, StatusRange};
 use sluice_model::projection::Projection;
 use sluice_model::time::Timestamp;
 use sluice_model::value::{Text, Value};
@@ -29,17 +29,13 @@ pub(super) fn read(
     let status = answer.head.status;
     let declared = operation.response(status.as_u16());
     if status.is_success() {
-        let expected = match declared {
-            Some(declared) => declared.body.as_ref(),
-            None => operation
-                .success()
-                .1
-                .and_then(|answer| answer.body.as_ref()),
-        };
-        let is_described = declared.is_some() || operation.success().1.is_some();
+        // An answer for "all others" is about errors where the contract has a success.
+        let listed = declared.filter(|answer| answer.status != StatusRange::Default);
+        let described = listed.or_else(|| operation.success().1);
+        let expected = described.and_then(|answer| answer.body.as_ref());
         let body = match expected {
             // The contract has no body here: whatever came is nothing that anyone has typed.
-            None if is_described => None,
+            None if described.is_some() => None,
             expected => body(answer, expected, body_max).map_err(|why| {
                 Fault::new(
                     FaultCode::CONTRACT,

@@ -82,6 +82,13 @@ async fn successes() {
     .await;
     op.responses = vec![response(201, None)];
     check(op.clone(), 201, HTML, b"<p>", expect!["201 nothing"]).await;
+    let mut others = response(0, Some("text/plain"));
+    others.status = sluice_model::operation::StatusRange::Default;
+    op.responses = vec![response(201, Some("application/json")), others];
+    check(op.clone(), 200, JSON, b"1", expect!["200 1"]).await;
+    op.responses.remove(0);
+    let text = &[("content-type", "text/plain")];
+    check(op.clone(), 200, text, b"1", expect![[r#"200 "1""#]]).await;
     op.responses = Vec::new();
     check(op.clone(), 200, JSON, b"{}", expect!["200 {}"]).await;
     check(op, 202, &[], b"", expect!["202 nothing"]).await;

@@ -42,6 +42,7 @@ async fn a_timer_does_what_it_promises() {
             source: source(fields).expect("a source"),
             produce: Box::new(|_| {}),
             number,
+            messages: 40,
         };
         conformance::source(harness, &cx).await;
         assert!(log.lines().is_empty(), "{:?}", log.lines());

@@ -66,16 +66,16 @@ async fn documented(case: &Case) -> Outcome {
         .await
         .expect("it opens");
     let mut lines = Vec::new();
-    for _ in 0..clock["messages"].as_u64().expect("a number of messages") {
-        let delivery = source
-            .next(&cx)
-            .await
-            .expect("no fault")
-            .expect("a timer does not end");
-        let Payload::Value(payload) = &delivery.messages[0].payload else {
-            panic!("the payload is a value");
-        };
-        lines.push(sluice_model::json::to_string(payload));
+    let count = clock["messages"].as_u64().expect("a number of messages");
+    while (lines.len() as u64) < count {
+        let delivery = source.next(&cx).await.expect("no fault");
+        let delivery = delivery.expect("a timer does not end");
+        for message in &delivery.messages {
+            let Payload::Value(payload) = &message.payload else {
+                panic!("the payload is a value");
+            };
+            lines.push(sluice_model::json::to_string(payload));
+        }
         delivery.receipt.ack();
     }
     vec![("messages", lines.join("\n"))]

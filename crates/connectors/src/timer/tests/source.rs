@@ -53,9 +53,16 @@ async fn open(cron: &mut Cron, stored: Option<&str>, cx: &Cx) {
     cron.open(&Nowhere, positions, cx).await.expect("it opens");
 }
 
+/// Returns the next delivery that has a message.
 async fn next(cron: &mut Cron, cx: &Cx) -> Delivery {
-    let delivery = cron.next(&Nowhere, cx).await.expect("no fault");
-    delivery.expect("a timer does not end")
+    loop {
+        let delivery = cron.next(&Nowhere, cx).await.expect("no fault");
+        let delivery = delivery.expect("a timer does not end");
+        match delivery.messages.is_empty() {
+            true => delivery.receipt.ack(),
+            false => return delivery,
+        }
+    }
 }
 
 fn scheduled(delivery: &Delivery) -> String {
@@ -109,6 +116,32 @@ async fn a_message_says_where_it_came_from_and_where_to_go_on() {
         Some(Value::from("2026-01-01T00:01:00.000Z".to_owned()))
     );
     delivery.receipt.ack();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_start_leaves_its_position() {
+    let (cx, _owner) = clock("2026-01-01T12:00:00Z");
+    let mut weekly = cron("0 6 * * MON", Missed::Once);
+    open(&mut weekly, None, &cx).await;
+    let first = weekly.next(&Nowhere, &cx).await.expect("no fault");
+    let first = first.expect("a timer does not end");
+    assert!(first.messages.is_empty());
+    let mark = first.position.expect("a position");
+    assert_eq!(
+        mark.value,
+        Some(Value::from("2026-01-01T12:00:00.000Z".to_owned()))
+    );
+    first.receipt.ack();
+
+    // It was never due before it was stopped; the next start makes up for it all the same.
+    let (cx, _owner) = clock("2026-01-06T12:00:00Z");
+    open(&mut weekly, Some("2026-01-01T12:00:00.000Z"), &cx).await;
+    check(
+        &mut weekly,
+        &cx,
+        &[("2026-01-05T06:00:00+01:00", "2026-01-06T12:00:00")],
+    )
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -223,6 +256,8 @@ async fn a_cancelled_wait_loses_nothing() {
     let (cx, _owner) = clock("2026-01-01T05:58:30Z");
     let mut cron = checked("0 6 * * *", "UTC", Missed::Skip, &mut NoCheck).expect("a source");
     open(&mut cron, None, &cx).await;
+    let first = cron.next(&Nowhere, &cx).await.expect("no fault");
+    first.expect("the position").receipt.ack();
     for _ in 0..2 {
         let none = cx
             .timeout(Duration::from_secs(40), cron.next(&Nowhere, &cx))
