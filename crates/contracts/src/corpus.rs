@@ -139,11 +139,9 @@ fn every_document_is_read_or_told() {
         "the corpus has more than {} documents",
         paths.len()
     );
-    assert_eq!(
-        counts.get("with errors").copied().unwrap_or(0),
-        0,
-        "all of them are valid"
-    );
+    // A path with one parameter twice; `allOf` of a text and an integer. Both mean to be wrong.
+    let known = BTreeSet::from(["parameters-common".to_owned(), "schema-types".to_owned()]);
+    assert_eq!(faulty, known);
 }
 
 #[test]

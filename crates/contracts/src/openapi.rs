@@ -290,39 +290,35 @@ impl<'d> Reader<'_, 'd> {
 
     /// Each name in the path's braces is a path parameter, and the other way round.
     fn check_template(&mut self, route: &Route<'d>, entry: &'d Entry, params: &[Param]) {
-        let in_path = |param: &&Param| param.place == ParamPlace::Path;
-        for name in &route.names {
-            if !params
-                .iter()
-                .filter(in_path)
-                .any(|param| &*param.name == *name)
-            {
-                let text = format!("nothing declares the path parameter `{name}`");
-                let names = params.iter().filter(in_path).map(|param| &*param.name);
-                let help = match did_you_mean(name, names) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => {
-                        format!("add `{{ name: {name}, in: path, required: true, schema: ... }}`")
-                    }
-                };
-                let finding = Finding::error(codes::CONTRADICTION, route.path.key_span, text)
-                    .with_place(entry.key_span, "this operation needs it");
-                self.lowering.report(finding.with_help(help));
-            }
+        let in_path = params
+            .iter()
+            .filter(|param| param.place == ParamPlace::Path);
+        let (known, strange): (Vec<&Param>, Vec<&Param>) =
+            in_path.partition(|param| route.names.contains(&&*param.name));
+        let declared = |name: &&str| known.iter().any(|param| *param.name == **name);
+        let mut missing: Vec<&str> = route.names.clone();
+        missing.retain(|name| !declared(name));
+        for param in strange {
+            let text = format!(
+                "the path `{}` has no parameter `{}`",
+                route.path.key.text, param.name
+            );
+            let near = did_you_mean(&param.name, missing.iter().copied());
+            let help = match near {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("add `{{{}}}` to the path, or remove it", param.name),
+            };
+            // A misspelt parameter is one mistake, not one that is missing beside.
+            missing.retain(|name| Some(*name) != near);
+            let finding = Finding::error(codes::CONTRADICTION, param.span, text);
+            self.lowering.report(finding.with_help(help));
         }
-        for param in params.iter().filter(in_path) {
-            if !route.names.contains(&&*param.name) {
-                let text = format!(
-                    "the path `{}` has no parameter `{}`",
-                    route.path.key.text, param.name
-                );
-                let help = match did_you_mean(&param.name, route.names.iter().copied()) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("add `{{{}}}` to the path, or remove it", param.name),
-                };
-                let finding = Finding::error(codes::CONTRADICTION, param.span, text);
-                self.lowering.report(finding.with_help(help));
-            }
+        for name in missing {
+            let text = format!("nothing declares the path parameter `{name}`");
+            let help = format!("add `{{ name: {name}, in: path, required: true, schema: ... }}`");
+            let finding = Finding::error(codes::CONTRADICTION, route.path.key_span, text)
+                .with_place(entry.key_span, "this operation needs it");
+            self.lowering.report(finding.with_help(help));
         }
     }
 

@@ -203,6 +203,7 @@ impl<'d> Lowering<'d> {
             self.lower_target(self.next);
             self.next += 1;
         }
+        self.tell_circles();
         let types = self.targets.iter().map(|target| {
             let ty = match &target.state {
                 State::Done(ty) => ty.clone(),
@@ -212,6 +213,39 @@ impl<'d> Lowering<'d> {
         });
         self.definitions.fill(types.collect());
         Arc::clone(&self.definitions)
+    }
+
+    /// Reports definitions that are nothing but a reference to themselves, over others or not.
+    fn tell_circles(&mut self) {
+        let next = |target: &Target<'d>| match &target.state {
+            State::Done(ty) => match &ty.kind {
+                Kind::Ref(reference) => Some(reference.index()),
+                _ => None,
+            },
+            State::Waiting | State::Started(_) => None,
+        };
+        // 0: not seen; otherwise the number of the walk that came by.
+        let mut walks = vec![0; self.targets.len()];
+        let mut circles = Vec::new();
+        for start in 0..self.targets.len() {
+            let mut at = start;
+            while walks[at] == 0 {
+                walks[at] = start + 1;
+                let Some(following) = next(&self.targets[at]) else {
+                    break;
+                };
+                at = following;
+                if walks[at] == start + 1 {
+                    circles.push(at);
+                }
+            }
+        }
+        for index in circles {
+            let target = &self.targets[index];
+            let text = format!("`{}` only refers to itself", target.name);
+            let finding = Finding::error(codes::CONTRADICTION, target.declared, text);
+            self.report(finding.with_help("say what its values are"));
+        }
     }
 
     /// Returns what was found.
@@ -426,6 +460,9 @@ impl<'d> Lowering<'d> {
             ty = self.meet(ty, union, entry.key_span);
         }
         if keywords.unevaluated.is_some_and(is_false) {
+            if let Kind::Ref(reference) = &ty.kind {
+                ty = self.lower_target(reference.index()).unwrap_or(ty);
+            }
             ty = closed(ty);
         }
         if self.dialect(file).nullable && keywords.nullable.is_some_and(is_true) {

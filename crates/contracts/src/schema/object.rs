@@ -146,10 +146,7 @@ impl<'d> Lowering<'d> {
             0
         };
         Kind::List(Arc::new(ListType {
-            item: match items.len() {
-                1 => items.remove(0),
-                _ => Type::union(items),
-            },
+            item: one_of(items),
             length_min: counts.min.unwrap_or(0),
             length_max: match counts.max {
                 Some(max) => Some(max),
@@ -299,6 +296,26 @@ impl<'d> Lowering<'d> {
             Some(entry) if is_true(entry) => Some(Type::any()),
             Some(entry) => Some(self.lower(file, &entry.value, entry.key_span)),
         }
+    }
+}
+
+/// The type of items that are of one of these types: a pair of texts is a list of texts.
+fn one_of(mut types: Vec<Type>) -> Type {
+    let alike = |a: &Type, b: &Type| {
+        a.nullable == b.nullable
+            && match (&a.kind, &b.kind) {
+                (Kind::Text(a), Kind::Text(b)) => a == b,
+                (Kind::Int(a), Kind::Int(b))
+                | (Kind::Decimal(a), Kind::Decimal(b))
+                | (Kind::Float(a), Kind::Float(b)) => a == b,
+                (Kind::Ref(a), Kind::Ref(b)) => a.same(b),
+                _ => false,
+            }
+    };
+    types.dedup_by(|b, a| alike(a, b));
+    match types.len() {
+        1 => types.remove(0),
+        _ => Type::union(types),
     }
 }
 
