@@ -40,6 +40,9 @@ struct Failure {
     path: Vec<String>,
 }
 
+/// The most fields for which a record gets room before they are there.
+const HINT_MAX: usize = 32;
+
 type Read<T> = Result<T, Box<Failure>>;
 
 /// Reads one whole document.
@@ -66,8 +69,7 @@ pub(super) fn document<'a, 'v, K: Keep<'a, 'v>>(
         at: 0,
         levels: limits.depth.min(DEPTH_MAX),
         depth: limits.depth.min(DEPTH_MAX),
-        fields: Vec::new(),
-        items: Vec::new(),
+        hint: 4,
         keep: std::marker::PhantomData,
     };
     reader
@@ -111,21 +113,20 @@ struct Reader<'a, 'v, K> {
     levels: usize,
     /// All levels that may be entered.
     depth: usize,
-    /// The fields of the records that are open, outermost first: each record is then allocated
-    /// once, at its size.
-    fields: Vec<(Key<'v>, Value<'v>)>,
-    /// The items of the lists that are open.
-    items: Vec<Value<'v>>,
-    keep: std::marker::PhantomData<K>,
+    /// The room that the next record gets: what the one before needed, since records of a list
+    /// mostly look alike.
+    hint: usize,
+    keep: std::marker::PhantomData<(K, &'v ())>,
 }
 
 impl<'a, 'v, K: Keep<'a, 'v>> Reader<'a, 'v, K> {
     fn document(&mut self, projection: &Projection) -> Read<Value<'v>> {
+        let mut value = Value::Null;
         if self.bytes.starts_with(b"\xEF\xBB\xBF") {
             self.at = 3;
         }
         self.space();
-        let value = self.value(projection)?;
+        self.value(projection, &mut value)?;
         self.space();
         match self.peek() {
             None => Ok(value),
@@ -184,50 +185,61 @@ impl<'a, 'v, K: Keep<'a, 'v>> Reader<'a, 'v, K> {
         }
     }
 
-    fn value(&mut self, projection: &Projection) -> Read<Value<'v>> {
+    /// Reads a value into `slot`, which is null before: a value that is handed up as a result would
+    /// be taken apart and put together at each level.
+    fn value(&mut self, projection: &Projection, slot: &mut Value<'v>) -> Read<()> {
         match self.peek() {
-            Some(b'"') => match self.string()? {
-                Cow::Borrowed(text) => Ok(Value::Text(K::text(text))),
-                Cow::Owned(text) => Ok(Value::Text(text.into())),
-            },
-            Some(b'{') => self.record(projection),
-            Some(b'[') => self.list(projection),
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(b't') => self.word("true", Value::Bool(true)),
-            Some(b'f') => self.word("false", Value::Bool(false)),
-            Some(b'n') => self.word("null", Value::Null),
+            Some(b'"') => {
+                *slot = match self.string()? {
+                    Cow::Borrowed(text) => Value::Text(K::text(text)),
+                    Cow::Owned(text) => Value::Text(text.into()),
+                };
+                Ok(())
+            }
+            Some(b'{') => self.record(projection, slot),
+            Some(b'[') => self.list(projection, slot),
+            Some(b'-' | b'0'..=b'9') => self.number(slot),
+            Some(b't') => {
+                *slot = Value::Bool(true);
+                self.word("true")
+            }
+            Some(b'f') => {
+                *slot = Value::Bool(false);
+                self.word("false")
+            }
+            Some(b'n') => self.word("null"),
             Some(b'\'') => Err(self.unexpected("a value (texts stand in double quotes)")),
             _ => Err(self.unexpected("a value")),
         }
     }
 
     #[inline]
-    fn word(&mut self, word: &'static str, value: Value<'v>) -> Read<Value<'v>> {
+    fn word(&mut self, word: &'static str) -> Read<()> {
         if self.bytes[self.at..].starts_with(word.as_bytes()) {
             self.at += word.len();
-            Ok(value)
+            Ok(())
         } else {
             Err(self.fail(self.at, format!("expected a value, `{word}` perhaps")))
         }
     }
 
-    fn list(&mut self, projection: &Projection) -> Read<Value<'v>> {
+    fn list(&mut self, projection: &Projection, slot: &mut Value<'v>) -> Read<()> {
         self.enter()?;
         self.at += 1;
         self.space();
         if self.peek() == Some(b']') {
             self.at += 1;
             self.levels += 1;
-            return Ok(Value::List(Vec::new()));
+            *slot = Value::List(Vec::new());
+            return Ok(());
         }
-        let start = self.items.len();
-        // Counted apart: where reading fails, the items of an inner list are still there.
-        let mut index = 0;
+        let mut items = Vec::with_capacity(4);
         loop {
-            let item = self
-                .value(projection)
-                .map_err(|failure| within(failure, &index.to_string()))?;
-            self.items.push(item);
+            // Read where it will lie.
+            let item = items.push_mut(Value::Null);
+            if let Err(failure) = self.value(projection, item) {
+                return Err(within(failure, &(items.len() - 1).to_string()));
+            }
             self.space();
             match self.peek() {
                 Some(b',') => {
@@ -239,41 +251,55 @@ impl<'a, 'v, K: Keep<'a, 'v>> Reader<'a, 'v, K> {
                 }
                 Some(b']') => break,
                 _ => {
+                    let index = items.len() - 1;
                     return Err(self.unexpected(&format!("`,` or `]` after item {index}")));
                 }
             }
-            index += 1;
         }
         self.at += 1;
         self.levels += 1;
-        Ok(Value::List(self.items.split_off(start)))
+        *slot = Value::List(items);
+        Ok(())
     }
 
-    fn record(&mut self, projection: &Projection) -> Read<Value<'v>> {
+    fn record(&mut self, projection: &Projection, slot: &mut Value<'v>) -> Read<()> {
         self.enter()?;
         self.at += 1;
         self.space();
         if self.peek() == Some(b'}') {
             self.at += 1;
             self.levels += 1;
-            return Ok(Value::Record(Record::default()));
+            *slot = Value::Record(Record::default());
+            return Ok(());
         }
-        let start = self.fields.len();
+        let mut fields: Vec<(Key<'v>, Value<'v>)> = Vec::with_capacity(self.hint);
         let mut seen = Seen::default();
         loop {
             let key = self.key()?;
             match projection.field(&key) {
                 None => self.skip().map_err(|failure| within(failure, &key))?,
                 Some((name, inner)) => {
-                    let value = self.value(inner).map_err(|failure| within(failure, &key))?;
-                    let kept = match (name, &key) {
-                        (Some(name), _) => Key::Name(name),
-                        (None, Cow::Borrowed(text)) => Key::Text(K::text(text)),
-                        (None, Cow::Owned(text)) => Key::Text(Text::from(text.as_str())),
+                    // Read where it will lie; the key too is made there.
+                    let value = match (seen.place(&fields, &key), name, &key) {
+                        (Some(index), _, _) => {
+                            let value = &mut fields[index].1;
+                            *value = Value::Null;
+                            value
+                        }
+                        (None, Some(name), _) => {
+                            &mut fields.push_mut((Key::Name(name), Value::Null)).1
+                        }
+                        (None, None, Cow::Borrowed(text)) => {
+                            let key = Key::Text(K::text(text));
+                            &mut fields.push_mut((key, Value::Null)).1
+                        }
+                        (None, None, Cow::Owned(text)) => {
+                            let key = Key::Text(Text::from(text.as_str()));
+                            &mut fields.push_mut((key, Value::Null)).1
+                        }
                     };
-                    match seen.place(&self.fields[start..], &kept) {
-                        Some(index) => self.fields[start + index].1 = value,
-                        None => self.fields.push((kept, value)),
+                    if let Err(failure) = self.value(inner, value) {
+                        return Err(within(failure, &key));
                     }
                 }
             }
@@ -292,9 +318,9 @@ impl<'a, 'v, K: Keep<'a, 'v>> Reader<'a, 'v, K> {
         }
         self.at += 1;
         self.levels += 1;
-        Ok(Value::Record(Record::from_distinct(
-            self.fields.split_off(start),
-        )))
+        self.hint = fields.len().min(HINT_MAX);
+        *slot = Value::Record(Record::from_distinct(fields));
+        Ok(())
     }
 
     /// Reads a key, the colon and the space around it.
@@ -411,7 +437,7 @@ impl<'a, 'v, K: Keep<'a, 'v>> Reader<'a, 'v, K> {
     }
 
     /// Reads a number, at its first byte.
-    fn number(&mut self) -> Read<Value<'v>> {
+    fn number(&mut self, slot: &mut Value<'v>) -> Read<()> {
         let start = self.at;
         let negative = self.bytes[start] == b'-';
         self.at += usize::from(negative);
@@ -445,21 +471,25 @@ impl<'a, 'v, K: Keep<'a, 'v>> Reader<'a, 'v, K> {
             if self.at == exponent {
                 return Err(self.unexpected("a digit of the exponent"));
             }
-            return Ok(Value::Literal(self.text[start..self.at].into()));
+            *slot = Value::Literal(self.text[start..self.at].into());
+            return Ok(());
         }
         let negative_zero = negative && digits == 0;
         if fraction == 0 && integer <= 18 && !negative_zero {
             let int = digits as i64;
-            return Ok(Value::Int(if negative { -int } else { int }));
+            *slot = Value::Int(if negative { -int } else { int });
+            return Ok(());
         }
         if fraction > 0 && integer + fraction <= 19 && !negative_zero {
             let (low, middle) = (digits as u32, (digits >> 32) as u32);
             let scale = fraction as u32;
-            let decimal = Decimal::from_parts(low, middle, 0, negative, scale);
-            return Ok(Value::Decimal(decimal));
+            *slot = Value::Decimal(Decimal::from_parts(low, middle, 0, negative, scale));
+            return Ok(());
         }
         let text = &self.text[start..self.at];
-        Value::number(text).ok_or_else(|| self.fail(start, format!("`{text}` is not a number")))
+        *slot = Value::number(text)
+            .ok_or_else(|| self.fail(start, format!("`{text}` is not a number")))?;
+        Ok(())
     }
 
     #[inline]
@@ -479,9 +509,9 @@ impl<'a, 'v, K: Keep<'a, 'v>> Reader<'a, 'v, K> {
         }
         // It is wrong somewhere. Reading it says what is wrong, and where.
         self.at = start;
-        match self.value(&Projection::All) {
+        match self.value(&Projection::All, &mut Value::Null) {
             Err(failure) => Err(failure),
-            Ok(_) => Err(self.fail(start, "not a JSON value")),
+            Ok(()) => Err(self.fail(start, "not a JSON value")),
         }
     }
 
@@ -668,11 +698,11 @@ impl<'v> Seen<'v> {
 
     /// Returns where `key` stands already; if it does not, it is about to be added at the end.
     #[inline]
-    fn place(&mut self, fields: &[(Key<'v>, Value<'v>)], key: &Key<'v>) -> Option<usize> {
-        let text = key.as_str().as_bytes();
-        let middle = text.get(text.len() / 2).copied().unwrap_or(0);
-        let last = text.last().copied().unwrap_or(0);
-        let hash = text.len().wrapping_mul(7) + usize::from(middle) * 31 + usize::from(last) * 5;
+    fn place(&mut self, fields: &[(Key<'v>, Value<'v>)], key: &str) -> Option<usize> {
+        let bytes = key.as_bytes();
+        let middle = bytes.get(bytes.len() / 2).copied().unwrap_or(0);
+        let last = bytes.last().copied().unwrap_or(0);
+        let hash = bytes.len().wrapping_mul(7) + usize::from(middle) * 31 + usize::from(last) * 5;
         let bit = 1 << (hash % 64);
         let new = self.bits & bit == 0;
         self.bits |= bit;
@@ -680,24 +710,20 @@ impl<'v> Seen<'v> {
             if new {
                 return None;
             }
-            return fields.iter().position(|(own, _)| own == key);
+            return fields.iter().position(|(own, _)| own.as_str() == key);
         }
         self.place_among_many(fields, key)
     }
 
     #[cold]
-    fn place_among_many(
-        &mut self,
-        fields: &[(Key<'v>, Value<'v>)],
-        key: &Key<'v>,
-    ) -> Option<usize> {
+    fn place_among_many(&mut self, fields: &[(Key<'v>, Value<'v>)], key: &str) -> Option<usize> {
         let places = self.places.get_or_insert_with(|| {
             let places = fields.iter().enumerate();
             places
                 .map(|(index, (own, _))| (own.to_text(), index))
                 .collect()
         });
-        match places.entry(key.to_text()) {
+        match places.entry(Text::from(key)) {
             std::collections::hash_map::Entry::Occupied(place) => Some(*place.get()),
             std::collections::hash_map::Entry::Vacant(place) => {
                 place.insert(fields.len());
