@@ -30,7 +30,8 @@ const STEPS_MAX: usize = 200_000;
 pub struct Misfit {
     /// What sort of thing.
     pub kind: MisfitKind,
-    /// Where in the type that comes; of a missing field, the path that it would have.
+    /// Where in the type that comes; of a missing field, the path that it would have, or that of the
+    /// field that was probably meant to be it.
     pub path: Path,
     /// What is wrong, in one line; the path is not repeated in it.
     pub message: String,
@@ -290,18 +291,20 @@ impl Check {
     fn records(&mut self, from: &RecordType, to: &RecordType, pair: Pair<'_>) {
         // Of a record without a declared field nothing is known.
         let unknown = from.fields.is_empty() && from.rest.as_ref().is_some_and(Type::is_any);
+        let mut misspelt = Vec::new();
         for field in &to.fields {
             match from.field(field.name.as_str()) {
                 Some(own) => self.field(own, field, pair),
                 None if !field.required || unknown => {}
                 None => match from.rest.as_ref().filter(|rest| !rest.is_any()) {
                     Some(rest) => self.maybe_missing(rest, field, pair),
-                    None => self.missing(from, to, field, pair),
+                    None => misspelt.extend(self.missing(from, to, field, pair)),
                 },
             }
         }
         for own in &from.fields {
-            if to.field(own.name.as_str()).is_some() {
+            // A misspelt field is one mistake, not one that is missing and one that is too many.
+            if to.field(own.name.as_str()).is_some() || misspelt.contains(&own.name) {
                 continue;
             }
             self.path.push(Part::Field(own.name));
@@ -351,29 +354,47 @@ impl Check {
         self.path.pop();
     }
 
-    fn missing(&mut self, from: &RecordType, to: &RecordType, wanted: &Field, pair: Pair<'_>) {
-        // A field that the other side does not know is what was probably meant.
-        let stray = from
+    /// Tells of a required field that is missing; returns the field that was probably meant to be
+    /// it, if there is one that the other side does not know.
+    fn missing(
+        &mut self,
+        from: &RecordType,
+        to: &RecordType,
+        wanted: &Field,
+        pair: Pair<'_>,
+    ) -> Option<Name> {
+        let name = wanted.name;
+        let strange = |own: &&Field| to.field(own.name.as_str()).is_none();
+        let candidates = from
             .fields
             .iter()
-            .filter(|own| to.field(own.name.as_str()).is_none());
-        let near = did_you_mean(wanted.name.as_str(), stray.map(|own| own.name.as_str()));
-        let help = match near {
-            Some(near) => format!("did you mean `{}` where it says `{near}`?", wanted.name),
-            None => format!("add `{}`, {}", wanted.name, wanted.ty),
-        };
-        self.path.push(Part::Field(wanted.name));
+            .filter(strange)
+            .map(|own| own.name.as_str());
+        let near = did_you_mean(name.as_str(), candidates).and_then(|near| from.field(near));
+        let own = near.map_or(pair.from, |near| &near.ty);
         let pair = Pair {
-            from: pair.from,
+            from: if own.span().is_some() { own } else { pair.from },
             to: if wanted.ty.span().is_some() {
                 &wanted.ty
             } else {
                 pair.to
             },
         };
-        let text = "is required and missing".to_owned();
+        let (text, help) = match near {
+            Some(_) => (
+                format!("is no field of what is wanted, where `{name}` is required"),
+                format!("did you mean `{name}`?"),
+            ),
+            None => (
+                "is required and missing".to_owned(),
+                format!("add `{name}`, {}", wanted.ty),
+            ),
+        };
+        self.path
+            .push(Part::Field(near.map_or(name, |near| near.name)));
         self.add(pair, MisfitKind::Missing, text, Some(help));
         self.path.pop();
+        near.map(|near| near.name)
     }
 
     fn unknown_field(&mut self, from: &RecordType, to: &RecordType, own: &Field, pair: Pair<'_>) {

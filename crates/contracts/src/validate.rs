@@ -320,8 +320,11 @@ impl Validator {
     }
 
     fn check_union(&self, check: &UnionCheck, value: &Value<'_>, path: &Path<'_>, out: &mut Out) {
-        if let Some((field, mapping)) = &check.discriminator
-            && let Some(Value::Text(text)) = value.as_record().and_then(|r| r.get(*field))
+        let told = match (&check.discriminator, value) {
+            (Some((field, _)), Value::Record(record)) => record.get(*field),
+            _ => None,
+        };
+        if let (Some((_, mapping)), Some(Value::Text(text))) = (&check.discriminator, told)
             && let Some((_, id)) = mapping.iter().find(|(own, _)| **own == *text.as_str())
         {
             return self.check(*id, value, path, out);
@@ -335,8 +338,42 @@ impl Validator {
         if out.quiet {
             return out.fail(path, || "".into());
         }
-        // The alternative with the fewest mistakes is the one that was probably meant.
-        let attempts = check.of.iter().copied().filter(candidate).map(|id| {
+        if let Some(listed) = self.listed(check) {
+            return out.fail(path, || listed.into());
+        }
+        let Some(mut details) = self.nearest(check, value, path, out) else {
+            let mut kinds: Vec<&str> = check.of.iter().map(|id| self.kind(*id)).collect();
+            kinds.dedup();
+            return out.fail(path, || format!("must be {}", kinds.join(" or ")).into());
+        };
+        if let Some((field, mapping)) = &check.discriminator {
+            let path = path.field(field.as_str());
+            if told.is_some() {
+                let texts = mapping.iter().map(|(text, _)| &**text);
+                return out.fail(&path, || one_of(texts).into());
+            }
+            // Which alternative is meant cannot be known: what else is wrong with it neither.
+            let pointer = path.pointer();
+            if details.iter().any(|detail| detail.pointer == pointer) {
+                details.retain(|detail| detail.pointer == pointer);
+            }
+        }
+        out.details.extend(details);
+        out.details.truncate(out.details_max);
+        out.failed = true;
+    }
+
+    /// Returns what is wrong by the alternative with the fewest mistakes, which is the one that was
+    /// probably meant; `None` if none takes values of this kind.
+    fn nearest(
+        &self,
+        check: &UnionCheck,
+        value: &Value<'_>,
+        path: &Path<'_>,
+        out: &mut Out,
+    ) -> Option<Vec<Detail>> {
+        let candidates = check.of.iter().copied();
+        let attempts = candidates.filter(|id| self.takes(*id, value)).map(|id| {
             let mut attempt = Out {
                 details: Vec::new(),
                 details_max: DETAILS_MAX,
@@ -348,32 +385,7 @@ impl Validator {
             out.steps = attempt.steps;
             attempt.details
         });
-        let mut attempts: Vec<Vec<Detail>> = attempts.collect();
-        attempts.sort_by_key(Vec::len);
-        let listed = self.listed(check);
-        match attempts.into_iter().next() {
-            _ if listed.is_some() => out.fail(path, || listed.unwrap_or_default().into()),
-            Some(details) => {
-                if let Some((field, mapping)) = &check.discriminator
-                    && value
-                        .as_record()
-                        .is_some_and(|record| record.get(*field).is_some())
-                {
-                    let texts: Vec<&str> = mapping.iter().map(|(text, _)| &**text).collect();
-                    let message = || one_of(texts.iter().copied()).into();
-                    return out.fail(&path.field(field.as_str()), message);
-                }
-                out.details.extend(details);
-                out.details.truncate(out.details_max);
-                out.failed = true;
-            }
-            None => out.fail(path, || {
-                let kinds = check.of.iter().map(|id| self.kind(*id));
-                let mut kinds: Vec<&str> = kinds.collect();
-                kinds.dedup();
-                format!("must be {}", kinds.join(" or ")).into()
-            }),
-        }
+        attempts.min_by_key(Vec::len)
     }
 
     /// Returns the message of a union of single numbers and listed texts.

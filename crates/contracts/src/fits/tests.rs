@@ -42,12 +42,10 @@ fn fields() {
         "{ properties: { id: { type: string }, nmae: { type: string }, age: { type: [integer, 'null'] } }, required: [id, nmae, age], additionalProperties: false } -> \
          { properties: { id: { type: string }, name: { type: string }, age: { type: integer }, zip: { type: string } }, required: [id, name, age], additionalProperties: false }",
         expect![[r#"
-            name Missing: is required and missing
-                help: did you mean `name` where it says `nmae`?
+            nmae Missing: is no field of what is wanted, where `name` is required
+                help: did you mean `name`?
             age MaybeNull: may be null where null is not allowed
                 help: give a default by `??`, or use it only where it is not null
-            nmae UnknownField: is no field of what is wanted
-                help: did you mean `name`?
         "#]],
     );
     check(
@@ -86,18 +84,27 @@ fn fields() {
 
 #[test]
 fn kinds() {
-    check("{ type: string } -> { type: integer }", expect![[r#"
-         Kind: is text where integer is wanted
-            help: convert it by `$number(...)`
-    "#]]);
-    check("{ type: number } -> { type: string }", expect![[r#"
-         Kind: is decimal where text is wanted
-            help: convert it by `$string(...)`
-    "#]]);
-    check("{ type: object } -> { type: string }", expect![[r#"
-         Kind: is { … } where text is wanted
-            help: take the field that is meant
-    "#]]);
+    check(
+        "{ type: string } -> { type: integer }",
+        expect![[r#"
+             Kind: is text where integer is wanted
+                help: convert it by `$number(...)`
+        "#]],
+    );
+    check(
+        "{ type: number } -> { type: string }",
+        expect![[r#"
+             Kind: is decimal where text is wanted
+                help: convert it by `$string(...)`
+        "#]],
+    );
+    check(
+        "{ type: object } -> { type: string }",
+        expect![[r#"
+             Kind: is { … } where text is wanted
+                help: take the field that is meant
+        "#]],
+    );
     check(
         "{ type: array, items: { type: string } } -> { type: string }",
         expect![[r#"
@@ -118,9 +125,12 @@ fn kinds() {
             [] Kind: is text where boolean is wanted
         "#]],
     );
-    check("{ type: 'null' } -> { type: string }", expect![[r#"
-         MaybeNull: is null where text is wanted
-    "#]]);
+    check(
+        "{ type: 'null' } -> { type: string }",
+        expect![[r#"
+             MaybeNull: is null where text is wanted
+        "#]],
+    );
     check(
         "{ type: [string, 'null'] } -> { type: [string, 'null'] }",
         expect![[""]],
@@ -134,10 +144,13 @@ fn numbers() {
         "{ type: integer } -> { type: number, format: double }",
         expect![[""]],
     );
-    check("{ type: number } -> { type: integer }", expect![[r#"
-         Lossy: is decimal where integer is wanted
-            help: round it by `$round(...)` or `$floor(...)`
-    "#]]);
+    check(
+        "{ type: number } -> { type: integer }",
+        expect![[r#"
+             Lossy: is decimal where integer is wanted
+                help: round it by `$round(...)` or `$floor(...)`
+        "#]],
+    );
     check(
         "{ type: number, multipleOf: 1 } -> { type: integer }",
         expect![[""]],

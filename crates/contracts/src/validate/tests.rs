@@ -81,24 +81,44 @@ fn everything_that_is_wrong_is_told() {
             "/lnes" is not allowed; did you mean `lines`?
         "#]],
     );
-    check(ORDER, "{}", expect![[r#"
+    check(
+        ORDER,
+        "{}",
+        expect![[r#"
         "/id" is required
         "/lines" is required
-    "#]]);
-    check(ORDER, r#"{"id": "", "lines": []}"#, expect![[r#"
+    "#]],
+    );
+    check(
+        ORDER,
+        r#"{"id": "", "lines": []}"#,
+        expect![[r#"
         "/id" must not be empty
         "/lines" must have at least 1 item
-    "#]]);
-    check(ORDER, r#"{"id": null, "lines": null}"#, expect![[r#"
+    "#]],
+    );
+    check(
+        ORDER,
+        r#"{"id": null, "lines": null}"#,
+        expect![[r#"
         "/id" must not be null
         "/lines" must not be null
-    "#]]);
-    check(ORDER, "[]", expect![[r#"
+    "#]],
+    );
+    check(
+        ORDER,
+        "[]",
+        expect![[r#"
         "" must be an object
-    "#]]);
-    check(ORDER, "null", expect![[r#"
+    "#]],
+    );
+    check(
+        ORDER,
+        "null",
+        expect![[r#"
         "" must not be null
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -110,9 +130,13 @@ fn numbers() {
             "" must be at most 10
         "#]],
     );
-    check("{ type: integer }", "1.5", expect![[r#"
+    check(
+        "{ type: integer }",
+        "1.5",
+        expect![[r#"
         "" must be an integer
-    "#]]);
+    "#]],
+    );
     check("{ type: integer }", "1e3", expect![[""]]);
     check(
         "{ type: integer }",
@@ -148,18 +172,34 @@ fn numbers() {
         "#]],
     );
     check("{ type: number, multipleOf: 0.05 }", "0.10", expect![[""]]);
-    check("{ const: 5 }", "6", expect![[r#"
+    check(
+        "{ const: 5 }",
+        "6",
+        expect![[r#"
         "" must be 5
-    "#]]);
-    check("{ enum: [1, 10, 2.5] }", "3", expect![[r#"
+    "#]],
+    );
+    check(
+        "{ enum: [1, 10, 2.5] }",
+        "3",
+        expect![[r#"
         "" must be one of 1, 2.5, 10
-    "#]]);
-    check("{ enum: [1, 10, 2.5, x] }", "\"y\"", expect![[r#"
+    "#]],
+    );
+    check(
+        "{ enum: [1, 10, 2.5, x] }",
+        "\"y\"",
+        expect![[r#"
         "" must be one of x, 1, 2.5, 10
-    "#]]);
-    check("{ type: number }", "\"1\"", expect![[r#"
+    "#]],
+    );
+    check(
+        "{ type: number }",
+        "\"1\"",
+        expect![[r#"
         "" must be a number
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -187,9 +227,13 @@ fn lists() {
         &format!("[{}]", many.join(",")),
         expect![[""]],
     );
-    check("{ type: array, minItems: 2 }", "[1]", expect![[r#"
+    check(
+        "{ type: array, minItems: 2 }",
+        "[1]",
+        expect![[r#"
         "" must have at least 2 items
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -200,29 +244,56 @@ oneOf:
   - { type: object, required: [kind, barks], properties: { kind: { const: dog }, barks: { type: boolean } } }
 ";
     check(pets, r#"{"kind": "dog", "barks": true}"#, expect![[""]]);
-    check(pets, r#"{"kind": "dog", "purrs": true}"#, expect![[r#"
+    check(
+        pets,
+        r#"{"kind": "dog", "purrs": true}"#,
+        expect![[r#"
         "/barks" is required
-    "#]]);
-    check(pets, r#"{"kind": "cow"}"#, expect![[r#"
+    "#]],
+    );
+    check(
+        pets,
+        r#"{"kind": "cow"}"#,
+        expect![[r#"
         "/kind" must be one of cat, dog
-    "#]]);
-    check(pets, r#"{}"#, expect![[r#"
-        "/kind" is required
-        "/purrs" is required
-    "#]]);
-    check(pets, "1", expect![[r#"
+    "#]],
+    );
+    check(
+        pets,
+        r#"{}"#,
+        expect![[r#"
+            "/kind" is required
+        "#]],
+    );
+    check(
+        pets,
+        "1",
+        expect![[r#"
         "" must be an object
-    "#]]);
+    "#]],
+    );
     let mixed = "oneOf: [{ type: string, maxLength: 2 }, { type: integer }, { type: array, items: { type: string } }]";
-    check(mixed, "\"abc\"", expect![[r#"
+    check(
+        mixed,
+        "\"abc\"",
+        expect![[r#"
         "" must be at most 2 characters
-    "#]]);
-    check(mixed, "[\"a\", 1]", expect![[r#"
+    "#]],
+    );
+    check(
+        mixed,
+        "[\"a\", 1]",
+        expect![[r#"
         "/1" must be a text
-    "#]]);
-    check(mixed, "true", expect![[r#"
+    "#]],
+    );
+    check(
+        mixed,
+        "true",
+        expect![[r#"
         "" must be a text or an integer or a list
-    "#]]);
+    "#]],
+    );
     check(
         "oneOf: [{ $ref: '#/$defs/N' }, { type: string }]\n$defs: { N: { type: [integer, 'null'] } }",
         "null",
