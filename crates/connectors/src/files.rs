@@ -3,11 +3,13 @@
 mod fault;
 mod glob;
 mod name;
+mod opened;
 mod part;
 mod place;
 mod poll;
 mod read;
 mod reader;
+mod rename;
 mod settle;
 #[cfg(test)]
 mod tests;
@@ -29,7 +31,7 @@ use crate::files::read::FilesSource;
 use crate::files::write::FilesSink;
 
 /// A folder with files.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Files {
     /// The folder.
     root: PathBuf,
@@ -65,7 +67,9 @@ impl Connection for Files {
         if let Some((scheme, _)) = config.at.split_once("://") {
             let text = format!("a folder at `{scheme}://` cannot be used yet");
             let problem = Problem::new("/at", text);
-            return Err(vec![problem.with_help("name a local folder: `at: ./inbox`")]);
+            return Err(vec![
+                problem.with_help("name a local folder: `at: ./inbox`"),
+            ]);
         }
         Ok(Self {
             root: cx.base().join(&config.at),
@@ -120,6 +124,20 @@ impl Files {
             ));
         }
         Ok(place::Folder { root, real, shown })
+    }
+}
+
+impl Files {
+    /// Returns the folder that a reference names, to write to it: it is made if the connection's
+    /// folder is there. Blocks.
+    fn folder_to_write(&self, place: &str) -> Result<place::Folder, Fault> {
+        if !self.create && !place.is_empty() {
+            canonical(&self.root, &self.at)?;
+            let shown = place::shown(&self.at, place);
+            std::fs::create_dir_all(self.root.join(place))
+                .map_err(|error| io(error, "make the folder", &shown))?;
+        }
+        self.folder(place)
     }
 }
 

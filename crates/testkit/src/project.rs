@@ -1,18 +1,29 @@
 //! A project, or any files, in a temporary folder.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+/// 2026-01-01T00:00:00Z.
+const BEGIN: Duration = Duration::from_secs(1_767_225_600);
 
 /// A temporary folder with files, removed when dropped.
+///
+/// Each file that is written is one second younger than the one before, by its time of change.
 #[derive(Debug)]
 pub struct TempProject {
     folder: tempfile::TempDir,
+    seconds: AtomicU64,
 }
 
 impl TempProject {
     /// Returns an empty folder.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        Self { folder }
+        Self {
+            folder,
+            seconds: AtomicU64::new(0),
+        }
     }
 
     /// Writes a file, and the folders that it lies in.
@@ -34,6 +45,13 @@ impl TempProject {
             std::fs::create_dir_all(parent).expect("a temporary folder takes folders");
         }
         std::fs::write(&path, content).expect("a temporary folder takes files");
+        let seconds = self.seconds.fetch_add(1, Ordering::Relaxed);
+        let changed = SystemTime::UNIX_EPOCH + BEGIN + Duration::from_secs(seconds);
+        std::fs::File::options()
+            .write(true)
+            .open(&path)
+            .and_then(|file| file.set_modified(changed))
+            .expect("a file's time can be set");
     }
 
     /// Returns the content of a file; `None` if there is none.

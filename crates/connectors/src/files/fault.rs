@@ -38,5 +38,11 @@ pub(crate) fn io(error: std::io::Error, doing: &str, path: &str) -> Fault {
             "the file system failed",
         ),
     };
-    Fault::new(code, retry, blame, format!("cannot {doing} `{path}`: {why}")).with_source(error)
+    Fault::new(
+        code,
+        retry,
+        blame,
+        format!("cannot {doing} `{path}`: {why}"),
+    )
+    .with_source(error)
 }

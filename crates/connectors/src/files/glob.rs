@@ -95,10 +95,17 @@ fn braces(text: &str) -> Result<Vec<String>, String> {
     let mut all = Vec::new();
     for (i, start) in starts.iter().enumerate() {
         let end = starts.get(i + 1).map_or(close, |next| next - 1);
-        let one = format!("{}{}{}", &text[..open], &text[*start..end], &text[close + 1..]);
+        let one = format!(
+            "{}{}{}",
+            &text[..open],
+            &text[*start..end],
+            &text[close + 1..]
+        );
         all.extend(braces(&one)?);
         if ALTERNATIVES_MAX < all.len() {
-            return Err(format!("more than {ALTERNATIVES_MAX} alternatives in braces"));
+            return Err(format!(
+                "more than {ALTERNATIVES_MAX} alternatives in braces"
+            ));
         }
     }
     Ok(all)
@@ -226,8 +233,13 @@ mod tests {
 
     #[test]
     fn matches_names() {
-        let names = ["a.csv", "ab.csv", "a.CSV", "a.txt", "b/a.csv", "é.csv", ".csv", "a-b.csv"];
-        assert_eq!(matching("*.csv", &names), ["a.csv", "ab.csv", "é.csv", ".csv", "a-b.csv"]);
+        let names = [
+            "a.csv", "ab.csv", "a.CSV", "a.txt", "b/a.csv", "é.csv", ".csv", "a-b.csv",
+        ];
+        assert_eq!(
+            matching("*.csv", &names),
+            ["a.csv", "ab.csv", "é.csv", ".csv", "a-b.csv"]
+        );
         assert_eq!(matching("?.csv", &names), ["a.csv", "é.csv"]);
         assert_eq!(matching("[!a-b].csv", &names), ["é.csv"]);
         assert_eq!(matching("a[]b-]*.csv", &names), ["ab.csv", "a-b.csv"]);
@@ -239,12 +251,21 @@ mod tests {
     #[test]
     fn matches_folders() {
         let paths = ["a.csv", "x/a.csv", "x/y/a.csv", "x/y/b.txt"];
-        assert_eq!(matching("**/*.csv", &paths), ["a.csv", "x/a.csv", "x/y/a.csv"]);
+        assert_eq!(
+            matching("**/*.csv", &paths),
+            ["a.csv", "x/a.csv", "x/y/a.csv"]
+        );
         assert_eq!(matching("x/*.csv", &paths), ["x/a.csv"]);
-        assert_eq!(matching("x/**", &paths), ["x/a.csv", "x/y/a.csv", "x/y/b.txt"]);
+        assert_eq!(
+            matching("x/**", &paths),
+            ["x/a.csv", "x/y/a.csv", "x/y/b.txt"]
+        );
         assert_eq!(matching("**/y/*", &paths), ["x/y/a.csv", "x/y/b.txt"]);
         let depth = |pattern| Glob::parse(pattern).expect("the pattern is right").depth();
-        assert_eq!((depth("*"), depth("a/{b,c/d}"), depth("a/**")), (Some(1), Some(3), None));
+        assert_eq!(
+            (depth("*"), depth("a/{b,c/d}"), depth("a/**")),
+            (Some(1), Some(3), None)
+        );
     }
 
     #[test]
@@ -255,9 +276,15 @@ mod tests {
             ("{a", "`{a` has a `{` that is never closed"),
             ("a}", "`a}` has a `}` without a `{`"),
             ("[b-a]", "`b-a` in `[b-a]` is the wrong way round"),
-            ("../a", "`../a` is not a path below the folder: no leading `/`, no `..`"),
+            (
+                "../a",
+                "`../a` is not a path below the folder: no leading `/`, no `..`",
+            ),
             ("a**", "`**` in `a**` has to stand alone between `/`"),
-            ("{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}", "more than 64 alternatives in braces"),
+            (
+                "{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}",
+                "more than 64 alternatives in braces",
+            ),
         ] {
             assert_eq!(Glob::parse(pattern), Err(why.to_owned()), "{pattern}");
         }

@@ -76,7 +76,8 @@ pub(crate) fn look(
                 continue;
             }
             if kind.is_symlink() && !stays_inside(&entry.path(), &folder.root) {
-                look.refused.push((path, "it is a link that leaves its folder"));
+                look.refused
+                    .push((path, "it is a link that leaves its folder"));
                 continue;
             }
             if FILES_MAX <= look.files.len() {
@@ -152,11 +153,6 @@ impl Watch {
     /// Returns the next file that is ready.
     pub(crate) fn next(&mut self) -> Option<Sighting> {
         self.ready.pop_front()
-    }
-
-    /// Puts back a file that was not opened after all.
-    pub(crate) fn put_back(&mut self, file: Sighting) {
-        self.ready.push_front(file);
     }
 
     /// Leaves a file alone as long as it is as it is, and until that time if there is one.

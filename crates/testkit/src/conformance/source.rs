@@ -15,17 +15,23 @@ use crate::positions::MemoryPositions;
 /// How long the suite waits, by the context's clock, before it says that nothing comes.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// How many messages each part of the suite puts there.
-const MESSAGES: usize = 40;
-
 /// A source and what the suite has to know of the outside.
 pub struct SourceHarness<'h> {
     /// The source, not opened. It gives some messages at a time, not all at once.
     pub source: Box<dyn DynSource>,
     /// Puts messages with these numbers there, to be read in this order.
     pub produce: Box<dyn Fn(std::ops::Range<usize>) + 'h>,
+    /// How many messages each part of the suite puts there: so many that they come in three
+    /// deliveries at least.
+    pub messages: usize,
     /// Returns the number of a message.
     pub number: fn(&Message) -> usize,
+}
+
+impl SourceHarness<'_> {
+    fn numbers(&self, part: usize) -> std::ops::Range<usize> {
+        part * self.messages..(part + 1) * self.messages
+    }
 }
 
 /// Runs the suite.
@@ -105,30 +111,26 @@ impl<'h> Reading<'h> {
     }
 }
 
-fn numbers(part: usize) -> std::ops::Range<usize> {
-    part * MESSAGES..(part + 1) * MESSAGES
-}
-
 async fn reads_all_once(harness: &SourceHarness<'_>, part: usize, cx: &Cx) {
-    (harness.produce)(numbers(part));
+    (harness.produce)(harness.numbers(part));
     let mut reading = Reading::open(harness, &MemoryPositions::default(), cx).await;
-    let mut seen = reading.read(MESSAGES).await;
+    let mut seen = reading.read(harness.messages).await;
     if !harness.source.promises().ordered {
         seen.sort_unstable();
     }
     assert_eq!(
         seen,
-        numbers(part).collect::<Vec<_>>(),
+        harness.numbers(part).collect::<Vec<_>>(),
         "each message comes once, in its order where that is promised"
     );
     reading.rest().await;
 }
 
 async fn leaving_callers_lose_nothing(harness: &SourceHarness<'_>, part: usize, cx: &Cx) {
-    (harness.produce)(numbers(part));
+    (harness.produce)(harness.numbers(part));
     let mut reading = Reading::open(harness, &MemoryPositions::default(), cx).await;
     let mut seen = Vec::new();
-    while seen.len() < MESSAGES {
+    while seen.len() < harness.messages {
         let early = poll_once(reading.source.next(cx)).await;
         let delivery = match early {
             Some(delivery) => delivery.expect("the source works"),
@@ -141,14 +143,14 @@ async fn leaving_callers_lose_nothing(harness: &SourceHarness<'_>, part: usize, 
     seen.sort_unstable();
     assert_eq!(
         seen,
-        numbers(part).collect::<Vec<_>>(),
+        harness.numbers(part).collect::<Vec<_>>(),
         "a caller that left early lost or doubled messages"
     );
     reading.rest().await;
 }
 
 async fn redelivers_after_nack(harness: &SourceHarness<'_>, part: usize, cx: &Cx) {
-    (harness.produce)(numbers(part));
+    (harness.produce)(harness.numbers(part));
     let mut reading = Reading::open(harness, &MemoryPositions::default(), cx).await;
     let first = reading.next().await.expect("messages are there");
     let nacked = reading.numbers(&first);
@@ -157,7 +159,7 @@ async fn redelivers_after_nack(harness: &SourceHarness<'_>, part: usize, cx: &Cx
     let dropped = reading.numbers(&second);
     // A receipt that is dropped is a nack too.
     drop(second);
-    let seen = reading.read(MESSAGES).await;
+    let seen = reading.read(harness.messages).await;
     for number in nacked.iter().chain(&dropped) {
         assert!(seen.contains(number), "message {number} never came again");
     }
@@ -165,13 +167,13 @@ async fn redelivers_after_nack(harness: &SourceHarness<'_>, part: usize, cx: &Cx
 }
 
 async fn goes_on_after_a_restart(harness: &SourceHarness<'_>, part: usize, cx: &Cx) {
-    (harness.produce)(numbers(part));
+    (harness.produce)(harness.numbers(part));
     let positions = MemoryPositions::default();
     let mut reading = Reading::open(harness, &positions, cx).await;
     let first = reading.next().await.expect("messages are there");
     let acked = reading.numbers(&first);
     assert!(
-        acked.len() < MESSAGES,
+        acked.len() < harness.messages,
         "the harness's source gives all at once: the suite cannot test a restart"
     );
     reading.ack(first);
@@ -180,7 +182,7 @@ async fn goes_on_after_a_restart(harness: &SourceHarness<'_>, part: usize, cx: &
     drop(unsettled);
 
     let mut reading = Reading::open(harness, &positions, cx).await;
-    let seen = reading.read(MESSAGES - acked.len()).await;
+    let seen = reading.read(harness.messages - acked.len()).await;
     for number in &acked {
         assert!(!seen.contains(number), "message {number} came again");
     }
