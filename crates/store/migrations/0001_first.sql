@@ -9,10 +9,10 @@ CREATE TABLE state (
     run INTEGER NOT NULL,           -- the last run id that was given out
     clock_slack INTEGER NOT NULL,   -- most milliseconds between a run's start and what its id says
     dead_letter INTEGER NOT NULL,   -- the last dead letter id that was given out
-    term_bucket INTEGER NOT NULL,   -- the bucket of run_terms that is being filled
-    term_count INTEGER NOT NULL     -- how many entries that has
+    term_bucket INTEGER NOT NULL,   -- the last bucket of run_terms
+    term_count INTEGER NOT NULL     -- entries of run_terms_new
 ) STRICT;
-INSERT INTO state VALUES (1, 0, 0, 0, 0, 0, 1, 0);
+INSERT INTO state VALUES (1, 0, 0, 0, 0, 0, 0, 0);
 
 -- Names that stand in many rows: of flows, steps, releases, environments, fault codes.
 CREATE TABLE names (
@@ -46,14 +46,23 @@ CREATE INDEX runs_by_flow ON runs (flow, outcome, id);
 CREATE INDEX runs_by_fault ON runs (fault, flow, id) WHERE fault IS NOT NULL;
 CREATE INDEX runs_by_parent ON runs (parent, id) WHERE parent IS NOT NULL;
 
--- What finds runs: hashes of key values, origins, correlation ids. Filled bucket by bucket, so that
--- a transaction touches the pages of one bucket only, however many runs there are.
+-- What finds runs: entries of a term (a hash of a key's value, an origin, a correlation id) and a
+-- run's id, each 64 bits little-endian, sorted. A transaction appends its own as one row; from time
+-- to time all of these become a bucket: sorted blocks, found by their first entry.
+CREATE TABLE run_terms_new (
+    id INTEGER PRIMARY KEY,
+    entries BLOB NOT NULL,
+    crc INTEGER NOT NULL
+) STRICT;
 CREATE TABLE run_terms (
+    id INTEGER PRIMARY KEY,
     bucket INTEGER NOT NULL,
-    term INTEGER NOT NULL,
-    run INTEGER NOT NULL,
-    PRIMARY KEY (bucket, term, run)
-) STRICT, WITHOUT ROWID;
+    first_term INTEGER NOT NULL,
+    first_run INTEGER NOT NULL,
+    crc INTEGER NOT NULL,
+    entries BLOB NOT NULL
+) STRICT;
+CREATE INDEX run_terms_by_first ON run_terms (bucket, first_term, first_run);
 CREATE TABLE run_buckets (
     bucket INTEGER PRIMARY KEY,
     run_min INTEGER NOT NULL,

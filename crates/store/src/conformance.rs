@@ -27,9 +27,12 @@ mod requests;
 mod retention;
 mod runs;
 
+/// A case: it gets a store that nothing is in.
+type Case = fn(&dyn Store);
+
 /// Runs the suite. `make` returns a store that nothing is in yet, another for each call.
 pub fn run(make: &mut dyn FnMut() -> Box<dyn Store>) {
-    let cases: &[(&str, fn(&dyn Store))] = &[
+    let cases: &[(&str, Case)] = &[
         ("records: all or nothing", records::all_or_nothing),
         ("records: order", records::order),
         ("records: positions", records::positions),

@@ -26,4 +26,4 @@ mod session;
 mod steps;
 pub mod store;
 mod terms;
-mod writer;
+pub mod writer;

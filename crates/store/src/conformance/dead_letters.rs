@@ -6,7 +6,8 @@ use crate::commit::{Commit, Durability};
 use crate::conformance::{at, commit, dead_letter, try_wait, wait};
 use crate::dead_letter::message::MessageFormat;
 use crate::dead_letter::{
-    DeadLetterFilter, DeadLetterId, DeadLetterPage, DeadLetterState, NewDeadLetter, RedriveResult,
+    DeadLetterFilter, DeadLetterId, DeadLetterPage, DeadLetterState, GroupId, NewDeadLetter,
+    RedriveResult,
 };
 use crate::error::StoreError;
 use crate::run::{OriginKind, RunOrigin};
@@ -80,7 +81,7 @@ pub(super) fn round_trip(store: &dyn Store) {
         let found = wait(store.dead_letter(*id)).expect("it was stored");
         let page =
             wait(store.dead_letters(DeadLetterFilter::default(), Some(DeadLetterId(id.0 + 1)), 1));
-        assert_eq!(page.dead_letters, [found.head.clone()]);
+        assert_eq!(page.dead_letters, std::slice::from_ref(&found.head));
         assert_eq!(found.head.id, *id);
         assert_eq!(found.head.state, DeadLetterState::Open);
         assert_eq!(found.head.size, letter.message.size() as u64);
@@ -130,7 +131,10 @@ pub(super) fn groups_and_lists(store: &dyn Store) {
     let orders = wait(store.dead_letter_groups(Some(&"orders".into())));
     assert_eq!(orders, [groups[0].clone(), groups[2].clone()]);
     assert_eq!(wait(store.dead_letter_groups(Some(&"none".into()))), []);
+    lists(store, &ids, newest.id);
+}
 
+fn lists(store: &dyn Store, ids: &[DeadLetterId], newest: GroupId) {
     let check = |filter: DeadLetterFilter, expected: &[usize]| {
         let expected: Vec<DeadLetterId> = expected.iter().map(|i| ids[*i]).collect();
         assert_eq!(find(store, &filter), expected, "{filter:?}");
@@ -146,7 +150,7 @@ pub(super) fn groups_and_lists(store: &dyn Store) {
     check(with_state(DeadLetterState::Open), &[4, 2, 1, 0]);
     check(with_state(DeadLetterState::Archived), &[3]);
     let group = DeadLetterFilter {
-        group: Some(newest.id),
+        group: Some(newest),
         state: Some(DeadLetterState::Open),
         ..DeadLetterFilter::default()
     };
@@ -239,7 +243,8 @@ pub(super) fn archive(store: &dyn Store) {
     assert_eq!(find(store, &with_state(DeadLetterState::Open)), [ids[1]]);
     assert_eq!(wait(store.dead_letter_groups(None))[0].counts, [1, 1, 0, 1]);
     for state in [DeadLetterState::Redriving, DeadLetterState::Redriven] {
-        let error = try_wait(store.set_dead_letters(ids.clone(), state, at(4))).unwrap_err();
+        let error =
+            try_wait(store.set_dead_letters(ids.clone(), state, at(4))).expect_err("it is refused");
         assert!(matches!(error, StoreError::Conflict { .. }), "{error}");
     }
 }

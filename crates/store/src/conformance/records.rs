@@ -156,7 +156,8 @@ pub(super) fn limits(store: &dyn Store) {
     );
     run.id = RunId(70_001);
     run.keys.push(key(KEYS_MAX));
-    let error = try_wait(store.commit(one(run.clone()), Durability::Soon)).unwrap_err();
+    let error =
+        try_wait(store.commit(one(run.clone()), Durability::Soon)).expect_err("it is refused");
     assert_eq!(
         error.to_string(),
         "the number of a run's keys is 17, more than the limit of 16"
@@ -165,6 +166,6 @@ pub(super) fn limits(store: &dyn Store) {
     let mut many = Commit::default();
     let flow = FlowName::from("orders");
     many.counts = vec![(flow, Counts::default()); COMMIT_ROWS_MAX + 1];
-    let error = try_wait(store.commit(many, Durability::Durable)).unwrap_err();
+    let error = try_wait(store.commit(many, Durability::Durable)).expect_err("it is refused");
     assert!(matches!(error, StoreError::Limit { .. }), "{error}");
 }

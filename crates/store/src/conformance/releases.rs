@@ -38,13 +38,13 @@ pub(super) fn round_trip(store: &dyn Store) {
 
     let mut wrong = first.clone();
     wrong.manifest = bytes("{}");
-    let error = try_wait(store.put_release(wrong)).unwrap_err();
+    let error = try_wait(store.put_release(wrong)).expect_err("it is refused");
     assert!(matches!(error, StoreError::Conflict { .. }), "{error}");
     let mut wrong = second.clone();
     wrong.id = first.id;
     wrong.manifest = first.manifest;
     let changed = wrong.blobs.values_mut().next().expect("it has files");
     *changed = bytes("other");
-    let error = try_wait(store.put_release(wrong)).unwrap_err();
+    let error = try_wait(store.put_release(wrong)).expect_err("it is refused");
     assert!(matches!(error, StoreError::Conflict { .. }), "{error}");
 }

@@ -73,7 +73,7 @@ pub(super) fn carried_out(store: &dyn Store) {
     );
     assert_eq!(wait(store.request_status(RequestId(u64::MAX))), None);
     let many = Selection::Ids(vec![DeadLetterId(1); SELECTION_MAX + 1]);
-    let error = try_wait(store.request(wanted(Action::Redrive, many))).unwrap_err();
+    let error = try_wait(store.request(wanted(Action::Redrive, many))).expect_err("it is refused");
     assert!(matches!(error, StoreError::Limit { .. }), "{error}");
 }
 

@@ -193,6 +193,10 @@ pub(super) fn search(store: &dyn Store) {
     runs[6].correlation = Some("talk".into());
     runs[7].parent = Some(ids[6]);
     put(store, &runs);
+    searches(store, &ids, &runs);
+}
+
+fn searches(store: &dyn Store, ids: &[RunId], runs: &[RunSummary]) {
     let check = |filter: RunFilter, expected: &[usize]| {
         let expected: Vec<RunId> = expected.iter().map(|i| ids[*i]).collect();
         assert_eq!(find(store, filter.clone()), expected, "{filter:?}");

@@ -13,6 +13,7 @@ use crate::run::clip;
 use crate::sqlite::failure::{Done, Place};
 use crate::sqlite::migrate::{self, Found};
 use crate::sqlite::session::Session;
+use crate::sqlite::writer::Limits;
 use crate::sqlite::{dead_letters, requests};
 
 /// The statements that a connection keeps prepared.
@@ -102,7 +103,7 @@ pub(super) fn create_folder(folder: &Path) -> Result<(), StoreError> {
 
 /// Opens the database as its owner: brings it up to date and takes back what a process that died
 /// had begun.
-pub(super) fn owner(place: &Place) -> Done<Session> {
+pub(super) fn owner(place: &Place, limits: &Limits) -> Done<Session> {
     let mut conn = Connection::open_with_flags(
         &place.file,
         OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -125,6 +126,7 @@ pub(super) fn owner(place: &Place) -> Done<Session> {
         .into());
     }
     write_settings(&conn)?;
+    conn.pragma_update(None, "max_page_count", limits.database_pages)?;
     migrate::up(&mut conn, found, migrate::known())?;
     if found == Found::Empty {
         sync_folder(&place.folder)?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Row, params};
+use rusqlite::{ErrorCode, Row, params};
 use sluice_model::fault::FaultCode;
 use sluice_model::ids::{EnvironmentName, FlowName, ReleaseId, RunId, StepId};
 use sluice_model::json;
@@ -41,10 +41,10 @@ pub(super) fn put(txn: &mut Txn<'_>, run: &RunSummary) -> Done<()> {
     let (line, offset) = run.origin.place.unzip();
     let parent = run.parent.map(run_id).transpose()?;
     let mut insert = txn.conn.prepare_cached(
-        "INSERT OR REPLACE INTO runs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
+        "INSERT INTO runs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
          ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
     )?;
-    insert.execute(params![
+    let row = params![
         id,
         flow,
         run.outcome.number(),
@@ -65,7 +65,17 @@ pub(super) fn put(txn: &mut Txn<'_>, run: &RunSummary) -> Done<()> {
         fault_code,
         fault.map(|fault| clip(&fault.public, FAULT_TEXT_MAX)),
         fault_step,
-    ])?;
+    ];
+    // `INSERT OR REPLACE` would keep a journal for each row, for what hardly ever happens.
+    if let Err(error) = insert.execute(row) {
+        if error.sqlite_error_code() != Some(ErrorCode::ConstraintViolation) {
+            return Err(error.into());
+        }
+        txn.conn
+            .prepare_cached("DELETE FROM runs WHERE id = ?1")?
+            .execute([id])?;
+        insert.execute(row)?;
+    }
     drop(insert);
     let slack = instant(run.id).millis().abs_diff(run.started.millis());
     txn.state.clock_slack = txn.state.clock_slack.max(signed(slack));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rusqlite::Row;
+use rusqlite::{ErrorCode, Row, params};
 use sluice_model::fault::FaultCode;
 use sluice_model::ids::{EffectKey, RunId, StepId};
 
@@ -101,11 +101,11 @@ pub(super) fn put(txn: &mut Txn<'_>, step: &StepOutcome) -> Done<()> {
         fault_text: fault.map(|fault| clip(&fault.public, FAULT_TEXT_MAX).to_owned()),
         fault_private: fault.map(|fault| clip(&fault.private, FAULT_TEXT_MAX).to_owned()),
     };
-    let mut statement = txn.conn.prepare_cached(
-        "INSERT OR REPLACE INTO steps VALUES
+    let mut insert = txn.conn.prepare_cached(
+        "INSERT INTO steps VALUES
          (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     )?;
-    statement.execute(rusqlite::params![
+    let columns = params![
         row.run,
         row.ordinal,
         row.step,
@@ -122,7 +122,17 @@ pub(super) fn put(txn: &mut Txn<'_>, step: &StepOutcome) -> Done<()> {
         row.fault_text,
         row.fault_private,
         row.crc(),
-    ])?;
+    ];
+    // As with runs: replacing is rare.
+    if let Err(error) = insert.execute(columns) {
+        if error.sqlite_error_code() != Some(ErrorCode::ConstraintViolation) {
+            return Err(error.into());
+        }
+        txn.conn
+            .prepare_cached("DELETE FROM steps WHERE run = ?1 AND ordinal = ?2")?
+            .execute((row.run, row.ordinal))?;
+        insert.execute(columns)?;
+    }
     Ok(())
 }
 

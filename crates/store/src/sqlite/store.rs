@@ -66,8 +66,8 @@ impl SqliteStore {
         open::create_folder(folder)?;
         let ownership = Ownership::take(folder, owner)?;
         let place = Place::of(folder);
-        let session =
-            open::owner(&place).map_err(|failure| place.explain("open the store", failure))?;
+        let session = open::owner(&place, &limits)
+            .map_err(|failure| place.explain("open the store", failure))?;
         let last = RunId(unsigned(session.state.run));
         let run_ids = Arc::new(RunIds::after(Some(last)));
         let reader = SqliteReader::with_threads(place.clone(), READERS)?;

@@ -24,6 +24,9 @@ pub struct Limits {
     pub group_changes: usize,
     /// The most bytes of one group, about, but for its last change. 4 MiB by default.
     pub group_bytes: usize,
+    /// The most pages (4 KiB) of the database; what would take more finds the disk full. 2^32 - 2
+    /// (16 TiB) by default.
+    pub database_pages: u32,
     /// The pages of the write-ahead log from which it is copied into the database. 2,000 (8 MiB)
     /// by default.
     pub checkpoint_pages: u64,
@@ -39,6 +42,7 @@ impl Default for Limits {
             queue_bytes: 16 * 1024 * 1024,
             group_changes: 2048,
             group_bytes: 4 * 1024 * 1024,
+            database_pages: u32::MAX - 1,
             checkpoint_pages: 2_000,
             restart_pages: 32_000,
         }
@@ -232,9 +236,7 @@ impl Worker {
                 size = size.saturating_add(next.size);
                 group.push(next);
             }
-            let taken = group.len() as u64;
             self.group(&mut group);
-            self.shared.queued.fetch_sub(taken, Ordering::Relaxed);
             self.checkpoint();
         }
         // Copies the rest, so that the next start has no log to read. It is safe to fail.
@@ -328,6 +330,7 @@ impl Worker {
     }
 
     fn answer(&self, envelope: Envelope, result: Result<u64, StoreError>) {
+        self.shared.queued.fetch_sub(1, Ordering::Relaxed);
         let failed = result.is_err();
         let change = envelope.change;
         // A caller's waker is not ours: if it panics, the others are answered all the same.
