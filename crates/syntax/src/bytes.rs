@@ -5,7 +5,7 @@ use sluice_model::finding::Finding;
 use sluice_model::span::{FileId, Span};
 
 /// Returns the text, or a finding that names the first byte that is not UTF-8.
-pub(crate) fn decode_utf8(file: FileId, bytes: &[u8]) -> Result<&str, Finding> {
+pub(crate) fn decode_utf8(file: FileId, bytes: &[u8]) -> Result<&str, Box<Finding>> {
     let error = match std::str::from_utf8(bytes) {
         Ok(text) => return Ok(text),
         Err(error) => error,
@@ -25,11 +25,12 @@ pub(crate) fn decode_utf8(file: FileId, bytes: &[u8]) -> Result<&str, Finding> {
             "save the file as UTF-8; it may be in Windows-1252 or ISO 8859-1 now",
         ),
     };
-    Err(Finding::error(
+    let finding = Finding::error(
         codes::NOT_UTF8,
         Span::new(file, at, at),
         "the file is not UTF-8",
     )
     .with_note(cause)
-    .with_help(help))
+    .with_help(help);
+    Err(Box::new(finding))
 }

@@ -6,8 +6,8 @@ use sluice_model::finding::Edit;
 use sluice_model::span::Span;
 
 use crate::format::scalar as quoting;
-use crate::tree::{Document, Entry, Map, Node, NodeKind, Style};
-use crate::yaml::lines::Line;
+use crate::tree::{Document, Entry, Node, NodeKind, Style};
+use crate::yaml::lines::{self, Line};
 
 #[cfg(test)]
 mod tests;
@@ -107,9 +107,9 @@ impl Node {
 /// Returns the edits that give the node at `path` a new value, which must be there, or, if only the
 /// last part of the path is a missing key, add it at the end of its map.
 ///
-/// `value` is YAML: what stands behind the colon (`{ a: 1 }`, `'text'`), or the lines of a block,
-/// as they would stand under a key at the beginning of a line, without indentation of their own
-/// for maps and lists. It is indented to its place. Comments outside of the old value stay.
+/// `value` is YAML: what stands behind the colon (`{ a: 1 }`, `'text'`, `|` and its lines indented
+/// by two spaces), or the lines of a block map or list without indentation. It is indented to its
+/// place. Only what is inside of the old value changes; a comment behind its key stays.
 ///
 /// # Errors
 /// [`EditError::NoSuchPath`].
@@ -120,19 +120,29 @@ pub fn set(
     value: &str,
 ) -> Result<Vec<Edit>, EditError> {
     let root = document.root.as_ref().ok_or(EditError::NoSuchPath(0))?;
+    let value = value.trim_end_matches('\n');
     let Some((last, parents)) = path.split_last() else {
         return Ok(vec![edit(root.span, value.to_owned())]);
     };
     let parent = root.at(parents).ok_or_else(|| missing(root, path))?;
     match (&parent.kind, last) {
         (NodeKind::Map(map), PathPart::Key(key)) => match map.entry(key) {
-            Some(entry) => Ok(vec![replace(text, map, entry, value)]),
+            Some(entry) if map.flow_style => Ok(vec![replace_in_flow(text, entry, value)]),
+            Some(entry) => Ok(replace(document, text, entry, value)),
             None => insert(document, text, parents, key, value),
         },
         (NodeKind::List(items), PathPart::Index(index)) => {
             let item = items.get(*index).ok_or_else(|| missing(root, path))?;
-            let column = Line::at(text, item.span.range().start).content_column();
-            Ok(vec![edit(item.span, indented(value, column))])
+            let start = item.span.range().start;
+            let space = if item.is_absent() { " " } else { "" };
+            let line = Line::at(text, start);
+            let column = start + space.len() - line.range.start;
+            // The lines of a block scalar bring two columns of their own.
+            let column = column.saturating_sub(if is_block_scalar(value) { 2 } else { 0 });
+            Ok(vec![edit(
+                item.span,
+                format!("{space}{}", indented(value, column)),
+            )])
         }
         (NodeKind::Map(_) | NodeKind::List(_) | NodeKind::Scalar(_), _) => Err(missing(root, path)),
     }
@@ -155,32 +165,48 @@ pub fn insert(
     if let Some(entry) = map.entry(key) {
         return Err(EditError::Exists(entry.key_span));
     }
-    let json = map.flow_style
-        && map
-            .entries
-            .first()
-            .is_some_and(|entry| entry.key.style == Style::Double);
+    let first = map.entries.first();
+    let json = map.flow_style && first.is_some_and(|entry| entry.key.style == Style::Double);
     let key = if json {
         quoting::double_quoted(key)
     } else {
         quoting::key(key, map.flow_style)
     };
-    if map.flow_style {
-        return Ok(vec![insert_in_flow(text, node, format!("{key}: {value}"))]);
-    }
-    let Some(entry) = map.entries.last() else {
-        return Ok(vec![edit(node.span, format!("{key}: {value}"))]);
+    let value = value.trim_end_matches('\n');
+    let Some(last) = map.entries.last().filter(|_| !map.flow_style) else {
+        return Ok(vec![add_in_flow(text, node, &format!("{key}: {value}"))]);
     };
-    let line = Line::at(text, entry.key_span.range().start);
-    let column = entry.key_span.range().start - line.range.start;
-    let end = Line::at(text, entry.value.span.range().end).range.end;
+    let column = column_of(text, last.key_span.range().start);
     let entry = format!("{key}:{}", after_colon(value, column));
-    let place = Span::new(node.span.file, end, end);
-    let indent = " ".repeat(column);
-    Ok(vec![edit(place, format!("\n{indent}{entry}"))])
+    Ok(vec![add_line(text, last.value.span, column, &entry)])
 }
 
-/// Returns the edits that remove the entry or item at `path`, with its line where it has lines of
+/// Returns the edits that add an item (see [`set`] for `value`) at the end of the list at `path`.
+///
+/// # Errors
+/// [`EditError::NoSuchPath`] if there is no list.
+pub fn push(
+    document: &Document,
+    text: &str,
+    path: &[PathPart<'_>],
+    value: &str,
+) -> Result<Vec<Edit>, EditError> {
+    let root = document.root.as_ref().ok_or(EditError::NoSuchPath(0))?;
+    let node = root.at(path).ok_or_else(|| missing(root, path))?;
+    let items = node.as_list().ok_or_else(|| missing(root, path))?;
+    let value = value.trim_end_matches('\n');
+    let flow = text[node.span.range()].starts_with('[');
+    let Some(last) = items.last().filter(|_| !flow) else {
+        return Ok(vec![add_in_flow(text, node, value)]);
+    };
+    // A block list begins with its first dash.
+    let column = column_of(text, node.span.range().start);
+    let shift = if is_block_scalar(value) { 0 } else { 2 };
+    let item = format!("- {}", indented(value, column + shift));
+    Ok(vec![add_line(text, last.span, column, &item)])
+}
+
+/// Returns the edits that remove the entry or item at `path`, with its lines where it has lines of
 /// its own. Of a map or list that would be empty then, `{}` or `[]` is left.
 ///
 /// # Errors
@@ -193,35 +219,61 @@ pub fn remove(
     let root = document.root.as_ref().ok_or(EditError::NoSuchPath(0))?;
     let (last, parents) = path.split_last().ok_or(EditError::NoSuchPath(0))?;
     let parent = root.at(parents).ok_or_else(|| missing(root, path))?;
-    let (spans, index, empty): (Vec<Span>, _, _) = match (&parent.kind, last) {
+    let flow = text[parent.span.range()].starts_with(['{', '[']);
+    let (spans, index, empty) =
+        parts(text, parent, last, flow).ok_or_else(|| missing(root, path))?;
+    if flow {
+        return Ok(vec![remove_from_flow(text, &spans, index)]);
+    }
+    if spans.len() == 1 {
+        return set(document, text, parents, empty);
+    }
+    Ok(vec![remove_lines(text, &spans, index)])
+}
+
+/// Returns the places of all entries or items of a node, which of them `part` is, and what the node
+/// is without any. The place of an item in a block begins with its dash.
+fn parts(
+    text: &str,
+    node: &Node,
+    part: &PathPart<'_>,
+    flow: bool,
+) -> Option<(Vec<Span>, usize, &'static str)> {
+    match (&node.kind, part) {
         (NodeKind::Map(map), PathPart::Key(key)) => {
             let entries = map.entries.iter();
-            let index = entries.clone().position(|entry| &*entry.key.text == *key);
+            let index = entries.clone().position(|entry| &*entry.key.text == *key)?;
             let spans = entries.map(|entry| entry.key_span.to(entry.value.span));
-            (spans.collect(), index, "{}")
+            Some((spans.collect(), index, "{}"))
         }
-        (NodeKind::List(items), PathPart::Index(index)) => {
-            let spans: Vec<Span> = items.iter().map(|item| item.span).collect();
-            let index = (*index < spans.len()).then_some(*index);
-            (spans, index, "[]")
+        (NodeKind::List(items), PathPart::Index(index)) if *index < items.len() => {
+            let mut end = None;
+            let spans = items.iter().map(|item| {
+                let start = item.span.range().start;
+                let dash = match end.replace(item.span.range().end) {
+                    _ if flow => start,
+                    None => node.span.range().start,
+                    Some(end) => lines::dash(text, end, start),
+                };
+                Span::new(item.span.file, dash, item.span.range().end)
+            });
+            Some((spans.collect(), *index, "[]"))
         }
-        (NodeKind::Map(_) | NodeKind::List(_) | NodeKind::Scalar(_), _) => {
-            return Err(missing(root, path));
-        }
-    };
-    let index = index.ok_or_else(|| missing(root, path))?;
-    let flow = text[parent.span.range()].starts_with(['{', '[']);
-    Ok(vec![if flow {
-        remove_from_flow(text, &spans, index)
-    } else if spans.len() == 1 {
-        edit(parent.span, only_left(text, parent, empty))
-    } else {
-        remove_lines(text, parent, &spans, index)
-    }])
+        (NodeKind::Map(_) | NodeKind::List(_) | NodeKind::Scalar(_), _) => None,
+    }
 }
 
 fn edit(span: Span, text: String) -> Edit {
     Edit { span, text }
+}
+
+fn is_block_scalar(value: &str) -> bool {
+    value.starts_with(['|', '>'])
+}
+
+/// Returns the column of a place, in bytes.
+fn column_of(text: &str, at: usize) -> usize {
+    at - Line::at(text, at).range.start
 }
 
 /// Returns the error for a path that leads to nothing.
@@ -232,17 +284,24 @@ fn missing(root: &Node, path: &[PathPart<'_>]) -> EditError {
     EditError::NoSuchPath(found.unwrap_or(0))
 }
 
-/// Indents all lines of a value but its first.
+/// Indents all lines of a value but its first; empty lines stay empty.
 fn indented(value: &str, column: usize) -> String {
-    value
-        .trim_end_matches('\n')
-        .replace('\n', &format!("\n{}", " ".repeat(column)))
+    let mut lines = value.split('\n');
+    let mut out = lines.next().unwrap_or("").to_owned();
+    for line in lines {
+        out.push('\n');
+        if !line.is_empty() {
+            out.extend(std::iter::repeat_n(' ', column));
+            out.push_str(line);
+        }
+    }
+    out
 }
 
 /// Returns what stands behind the colon of a key at `column`.
 fn after_colon(value: &str, column: usize) -> String {
-    let block = value.trim_end_matches('\n').contains('\n') || value.starts_with("- ");
-    if block && !value.starts_with(['|', '>']) {
+    let lines = value.contains('\n') || value == "-" || value.starts_with("- ");
+    if lines && !is_block_scalar(value) && !value.starts_with(['{', '[', '"', '\'']) {
         let column = column + 2;
         return format!("\n{}{}", " ".repeat(column), indented(value, column));
     }
@@ -252,48 +311,100 @@ fn after_colon(value: &str, column: usize) -> String {
     }
 }
 
-/// Replaces the value of an entry, from its colon on; a comment behind the colon stays there.
-fn replace(text: &str, map: &Map, entry: &Entry, value: &str) -> Edit {
-    let (key, old) = (entry.key_span.range(), entry.value.span.range());
-    let line = Line::at(text, key.start);
-    let same_line = old.start <= line.range.end;
-    if map.flow_style && !entry.value.is_absent() {
-        return edit(entry.value.span, value.to_owned());
+fn replace_in_flow(text: &str, entry: &Entry, value: &str) -> Edit {
+    let place = entry.value.span;
+    if !entry.value.is_absent() {
+        return edit(place, value.to_owned());
     }
-    let colon = text[key.end..old.start].find(':');
-    let file = entry.key_span.file;
-    let Some(colon) = colon.map(|at| key.end + at + 1) else {
-        return edit(entry.key_span.after(), format!(": {value}"));
-    };
-    let column = key.start - line.range.start;
-    let mut new = after_colon(value, column);
-    if !same_line {
-        // The old value stands in the lines below: what stands behind the colon is a comment.
-        let comment = text[colon..line.range.end].trim();
-        if let (true, Some(line_break)) = (!comment.is_empty(), new.find('\n')) {
-            new.insert_str(line_break, &format!("  {comment}"));
-        } else if !comment.is_empty() {
-            new.push_str(&format!("  {comment}"));
-        }
-    }
-    edit(Span::new(file, colon, old.end), new)
+    let colon = text[..place.range().start].ends_with(':');
+    let colon = if colon { " " } else { ": " };
+    edit(place, format!("{colon}{value}"))
 }
 
-fn insert_in_flow(text: &str, node: &Node, entry: String) -> Edit {
-    let range = node.span.range();
-    let inner = &text[range.start + 1..range.end.saturating_sub(1).max(range.start + 1)];
-    let file = node.span.file;
-    if inner.trim().is_empty() {
-        let place = Span::new(file, range.start + 1, range.start + 1 + inner.len());
-        return edit(place, format!(" {entry} "));
+/// Replaces the value of an entry of a block. A comment behind its key, its block scalar's header
+/// or its value stays where it is in the first line.
+fn replace(document: &Document, text: &str, entry: &Entry, value: &str) -> Vec<Edit> {
+    let (key, old) = (entry.key_span.range(), entry.value.span.range());
+    let file = entry.key_span.file;
+    let key_line = Line::at(text, key.start);
+    let new = after_colon(value, key.start - key_line.range.start);
+    let colon = text[key.end..old.start].find(':');
+    let colon = colon.map_or(key.end, |colon| key.end + colon + 1);
+    let lines = new.contains('\n');
+    let absent = entry.value.is_absent();
+    if old.start <= key_line.range.end && !lines && !absent && !text[old.clone()].contains('\n') {
+        return vec![edit(entry.value.span, value.to_owned())];
     }
-    let end = range.start + 1 + inner.trim_end().len();
-    let comma = if inner.trim_end().ends_with(',') {
+    if key_line.range.end < old.start {
+        // The old value stands in the lines below, and so may comments above it.
+        let start = Line::at(text, old.start).range.start;
+        let end = Line::at(text, old.end).range.end;
+        let (first, rest) = new.split_at(new.find('\n').unwrap_or(new.len()));
+        let old_lines = match rest.strip_prefix('\n') {
+            Some(rest) if is_block_scalar(value) => {
+                // Comments above the old value would be text of the new one: they go below it.
+                let column = " ".repeat(key.start - key_line.range.start);
+                let above = text[key_line.range.end..start].lines().map(str::trim);
+                let comments = above.filter(|line| !line.is_empty());
+                let comments: String = comments
+                    .map(|comment| format!("\n{column}{comment}"))
+                    .collect();
+                let place = Span::new(file, key_line.range.end, end);
+                edit(place, format!("\n{rest}{comments}"))
+            }
+            Some(rest) => edit(Span::new(file, start, end), rest.to_owned()),
+            None => edit(Span::new(file, start - 1, end), String::new()),
+        };
+        let first = edit(Span::new(file, colon, colon), first.to_owned());
+        return if first.text.is_empty() {
+            vec![old_lines]
+        } else {
+            vec![first, old_lines]
+        };
+    }
+    let behind = document.comments.iter().find(|comment| {
+        colon <= comment.span.range().start && comment.span.range().start < key_line.range.end
+    });
+    let Some(comment) = behind else {
+        return vec![edit(Span::new(file, colon, old.end), new)];
+    };
+    let (first, rest) = new.split_at(new.find('\n').unwrap_or(new.len()));
+    let new = format!("{first}  {}{rest}", &text[comment.span.range()]);
+    let end = old.end.max(comment.span.range().end);
+    vec![edit(Span::new(file, colon, end), new)]
+}
+
+/// Adds a line after that in which `last` ends; the comment behind it stays behind it.
+fn add_line(text: &str, last: Span, column: usize, line: &str) -> Edit {
+    let end = Line::at(text, last.range().end).range.end;
+    let indent = " ".repeat(column);
+    edit(Span::new(last.file, end, end), format!("\n{indent}{line}"))
+}
+
+/// Adds an entry or item in front of the closing bracket.
+fn add_in_flow(text: &str, node: &Node, part: &str) -> Edit {
+    let range = node.span.range();
+    let file = node.span.file;
+    let inner = text
+        .get(range.start + 1..range.end.saturating_sub(1))
+        .unwrap_or("");
+    let space = if text[range.clone()].starts_with('{') {
         " "
     } else {
-        ", "
+        ""
     };
-    edit(Span::new(file, end, end), format!("{comma}{entry}"))
+    if inner.trim().is_empty() {
+        let place = Span::new(file, range.start + 1, range.start + 1 + inner.len());
+        return edit(place, format!("{space}{part}{space}"));
+    }
+    // A comment may stand before the bracket: the place is behind the last part.
+    let last = match &node.kind {
+        NodeKind::Map(map) => map.entries.last().map(|entry| entry.value.span),
+        NodeKind::List(items) => items.last().map(|item| item.span),
+        NodeKind::Scalar(_) => None,
+    };
+    let end = last.map_or(range.start + 1, |last| last.range().end);
+    edit(Span::new(file, end, end), format!(", {part}"))
 }
 
 /// Removes an entry or item of a flow collection with one of the commas beside it.
@@ -305,37 +416,29 @@ fn remove_from_flow(text: &str, spans: &[Span], index: usize) -> Edit {
         (None, None) => {
             let rest = &text[span.range().end..];
             let comma = rest.len() - rest.trim_start_matches([' ', ',']).len();
-            span.range().start..span.range().end + comma
+            let before = text[..span.range().start].trim_end_matches(' ').len();
+            before..span.range().end + comma
         }
     };
     edit(Span::new(span.file, range.start, range.end), String::new())
 }
 
-/// Returns what is left of a block collection without its only entry: `{}` or `[]`, in the line of
-/// its key where it can be.
-fn only_left(text: &str, parent: &Node, empty: &str) -> String {
-    let start = parent.span.range().start;
-    let line = Line::at(text, start);
-    debug_assert!(line.range.start <= start, "a node stands in its line");
-    empty.to_owned()
-}
-
-fn remove_lines(text: &str, parent: &Node, spans: &[Span], index: usize) -> Edit {
+/// Removes an entry or item of a block that is not the only one.
+fn remove_lines(text: &str, spans: &[Span], index: usize) -> Edit {
     let span = spans[index];
-    let file = span.file;
-    let line = Line::at(text, span.range().start);
-    let list = parent.as_list().is_some();
-    let own_start = if list { line.indent_end } else { line.content };
-    let first_in_item = line.content != line.indent_end && !list;
-    if index == 0 && (first_in_item || own_start != parent.span.range().start && !list) {
-        // The first key of a list item: the dash before it stays for the next key.
-        let next = spans[1].range().start;
-        return edit(Span::new(file, span.range().start, next), String::new());
+    let (start, end) = (span.range().start, span.range().end);
+    let line = Line::at(text, start);
+    let last = Line::at(text, end);
+    if line.indent_end < start {
+        // A dash stands before it: what comes next moves up behind that dash.
+        let next = last
+            .after(text)
+            .map_or(last.range.end, |next| next.indent_end);
+        return edit(Span::new(span.file, start, next), String::new());
     }
-    let end = Line::at(text, span.range().end).range.end;
-    let end = end
-        + text[end..]
-            .find('\n')
-            .map_or(0, |line_break| line_break + 1);
-    edit(Span::new(file, line.range.start, end), String::new())
+    let (start, end) = match text[last.range.end..].find('\n') {
+        Some(line_break) => (line.range.start, last.range.end + line_break + 1),
+        None => (line.range.start.saturating_sub(1), text.len()),
+    };
+    edit(Span::new(span.file, start, end), String::new())
 }

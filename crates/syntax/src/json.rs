@@ -11,7 +11,7 @@ use sluice_model::finding::{Finding, Findings, Severity};
 use sluice_model::span::{FileId, Span};
 use sluice_model::value::Value;
 
-use crate::options::{self, ParseOptions, SYNTAX_ERRORS_MAX};
+use crate::options::{self, OTHER_FINDINGS_MAX, ParseOptions, SYNTAX_ERRORS_MAX};
 use crate::pairs;
 use crate::tree::{self, Comment, Document, Entry, Map, Node, NodeKind, Scalar, Style};
 
@@ -287,8 +287,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Tells of a closing bracket of the other kind. One that closes a collection around this one is
-    /// left to it.
+    /// Tells of a closing bracket of the other kind. One that closes a collection around this one
+    /// is left to it.
     fn wrong_bracket(&mut self, found: u8, bracket: u8, start: usize) {
         let range = self.at..self.at + 1;
         let (open, close) = (&self.text[start..start + 1], char::from(bracket));
@@ -535,7 +535,9 @@ impl Reader<'_> {
                     finding =
                         finding.with_note("readers of JSON differ in which of the two counts");
                 }
-                self.findings.push(finding);
+                if self.findings.0.len() < SYNTAX_ERRORS_MAX + OTHER_FINDINGS_MAX {
+                    self.findings.push(finding);
+                }
             }
         }
     }

@@ -61,7 +61,7 @@ pub fn decode_utf8(
     file: FileId,
     bytes: &[u8],
 ) -> Result<&str, Box<sluice_model::finding::Finding>> {
-    bytes::decode_utf8(file, bytes).map_err(Box::new)
+    bytes::decode_utf8(file, bytes)
 }
 
 /// Returns the span of a byte range that a parser gave as `usize`.

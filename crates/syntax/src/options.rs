@@ -14,8 +14,10 @@ pub const DEPTH_MAX: usize = 128;
 pub const ALIASED_NODES_MAX: usize = 1 << 20;
 /// How many nodes the aliases of a project file (each of them a finding) may add in all.
 pub(crate) const PROJECT_ALIASED_NODES_MAX: usize = 1 << 10;
-/// How many syntax errors, and how many uses of refused parts of YAML, are reported for one file.
+/// How many syntax errors are reported for one file.
 pub const SYNTAX_ERRORS_MAX: usize = 20;
+/// How many findings beside syntax errors a reader makes for one file.
+pub const OTHER_FINDINGS_MAX: usize = 100;
 
 /// Which parts of YAML a file may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -261,8 +261,8 @@ impl Scalar {
         }
     }
 
-    /// Returns where the bytes of `range`, a range of [`Scalar::text`], stand in the file. The range
-    /// of a character that is written as an escape is the whole escape.
+    /// Returns where the bytes of `range`, a range of [`Scalar::text`], stand in the file. The
+    /// range of a character that is written as an escape is the whole escape.
     pub fn span_of(&self, file: FileId, range: Range<usize>) -> Span {
         let start = self.file_offset(range.start, Bound::Start);
         if range.end <= range.start {

@@ -81,7 +81,7 @@ pub(super) fn plain_fits(text: &str, place: Place) -> bool {
     let flow_sign = |sign: char| matches!(sign, ',' | '[' | ']' | '{' | '}');
     let begins = match first {
         '-' | '?' | ':' => second.is_some_and(|sign| {
-            !matches!(sign, ' ' | '\t') && !(place == Place::Flow && flow_sign(sign))
+            !matches!(sign, ' ' | '\t') && (place == Place::Block || !flow_sign(sign))
         }),
         ',' | '[' | ']' | '{' | '}' | '#' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%'
         | '@' | '`' | ' ' | '\t' => false,
@@ -94,7 +94,7 @@ pub(super) fn plain_fits(text: &str, place: Place) -> bool {
         && !text.contains(needs_escape)
         && !text.contains(": ")
         && !text.contains(" #")
-        && !(place == Place::Flow && text.contains(flow_sign))
+        && (place == Place::Block || !text.contains(flow_sign))
 }
 
 /// Returns whether a text is one bare word or path, such as `EUR` or `customer.id`.

@@ -155,11 +155,11 @@ fn comments_keep_their_place() {
     check(
         "a: | # header\n    x\n  # after\nb: 1\n",
         expect![[r#"
-        a: |  # header
-          x
-        # after
-        b: 1
-    "#]],
+            a: |  # header
+              x
+            # after
+            b: 1
+        "#]],
     );
     check(
         "a:\n# at zero\n  b: 1\n # one\n",
@@ -169,6 +169,29 @@ fn comments_keep_their_place() {
           b: 1
           # one
     "#]],
+    );
+}
+
+#[test]
+fn comments_behind_brackets_stay_behind_the_key() {
+    let long = "x".repeat(60);
+    check(
+        &format!("a: {{ b: {long}, c: {long} }} # about a\n- d\n").replace("- d", "e: [1,2] # e"),
+        expect![[r#"
+            a:  # about a
+              b: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+              c: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+            e: [1, 2]  # e
+        "#]],
+    );
+    check(
+        &format!("- [{long}, {long}] # one\n- [{long}, # two\n   {long}]\n"),
+        expect![[r#"
+            - - xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+              - xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx  # one
+            - - xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx  # two
+              - xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+        "#]],
     );
 }
 
@@ -347,6 +370,18 @@ fn files_with_errors_are_left_alone() {
             .message
             .starts_with("the file is left as it is")
     );
+}
+
+/// A line as long as the file costs no more than many short ones: this would not end otherwise.
+#[test]
+fn one_long_line_is_opened_up() {
+    let text = format!(
+        "a: [{}1]\nb: {}1{}\n",
+        "{ a: 1, b: [x, y] }, ".repeat(20_000),
+        "[1, ".repeat(100),
+        "]".repeat(100)
+    );
+    assert!(20_000 < format(&text).lines().count());
 }
 
 /// Texts of all kinds, most of which need care.

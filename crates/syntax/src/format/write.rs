@@ -4,7 +4,7 @@ use crate::edit::PathPart;
 use crate::format::scalar::{self, Place};
 use crate::format::{FieldKind, FormatOptions, is_text};
 use crate::tree::{Document, Entry, Map, Node, NodeKind, Scalar, Style};
-use crate::yaml::lines::Line;
+use crate::yaml::lines::{self, Line};
 
 /// Returns the document in its canonical form.
 pub(super) fn write(document: &Document, text: &str, options: &FormatOptions<'_>) -> String {
@@ -25,6 +25,10 @@ pub(super) fn write(document: &Document, text: &str, options: &FormatOptions<'_>
             })
             .collect(),
         next: 0,
+        line_starts: std::iter::once(0)
+            .chain(text.match_indices('\n').map(|(at, _)| at + 1))
+            .collect(),
+        flow_bytes_max: usize::MAX,
         out: String::with_capacity(text.len() + text.len() / 8),
         trailing: Vec::new(),
         path: Vec::new(),
@@ -52,6 +56,10 @@ struct Writer<'d, 'o> {
     /// The first comment that is not written yet.
     next: usize,
     out: String,
+    /// Where the lines of the text begin: a line may be as long as the file.
+    line_starts: Vec<usize>,
+    /// How many bytes of a map or list in brackets are of interest.
+    flow_bytes_max: usize,
     /// Where in `out` the comments behind values begin, their two spaces included.
     trailing: Vec<usize>,
     path: Vec<PathPart<'d>>,
@@ -106,13 +114,25 @@ impl<'d> Writer<'d, '_> {
         self.after_kept_lines = false;
     }
 
+    /// Returns the column of a place of the text, in bytes.
+    fn column(&self, at: usize) -> usize {
+        let index = self.line_starts.partition_point(|start| *start <= at);
+        at - index
+            .checked_sub(1)
+            .map_or(0, |index| self.line_starts[index])
+    }
+
     /// Writes an empty line if there is one above the line that holds `at`.
     fn blank_line(&mut self, at: usize, first: bool) {
-        let start = Line::at(self.text, at).range.start;
+        let start = at - self.column(at);
         let above = &self.text[..start];
         let above = above.strip_suffix('\n').unwrap_or(above);
         let line = &above[above.rfind('\n').map_or(0, |line_break| line_break + 1)..];
-        if !first && start != 0 && !self.after_kept_lines && line.trim().is_empty() {
+        if !first
+            && start != 0
+            && !self.after_kept_lines
+            && line.trim_matches([' ', '\t', '\r']).is_empty()
+        {
             if !self.out.ends_with('\n') {
                 self.out.push('\n');
             }
@@ -156,8 +176,13 @@ impl<'d> Writer<'d, '_> {
         let Some(comment) = self.comments.get(self.next) else {
             return;
         };
-        let between = self.text.get(at..comment.start);
-        if !comment.own_line && between.is_some_and(|between| !between.contains('\n')) {
+        // Only the end of what is written may stand between: else it is about something else.
+        let ends = |between: &str| {
+            between
+                .chars()
+                .all(|sign| matches!(sign, ' ' | '\t' | ',' | ':' | ']' | '}'))
+        };
+        if !comment.own_line && self.text.get(at..comment.start).is_some_and(ends) {
             self.trailing.push(self.out.len());
             self.out.push_str("  ");
             self.out.push_str(comment.text);
@@ -194,8 +219,11 @@ impl<'d> Writer<'d, '_> {
             // Without an entry there is no place for them in brackets but before them.
             return !empty;
         }
+        // More than fits into the line need not be written only to be measured.
+        self.flow_bytes_max = self.options.width_max * 4;
         let mut flow = String::new();
         self.flow(node, &mut flow);
+        self.flow_bytes_max = usize::MAX;
         !empty && self.options.width_max < column + flow.chars().count()
     }
 
@@ -238,8 +266,7 @@ impl<'d> Writer<'d, '_> {
         self.out.push_str(&key);
         self.out.push(':');
         let value = &entry.value;
-        let key_line = Line::at(self.text, entry.key_span.range().start);
-        let key_column = entry.key_span.range().start - key_line.range.start;
+        let key_column = self.column(entry.key_span.range().start);
         if value.is_absent() {
             self.comment_behind(value.span.range().end);
         } else if self.is_block(value, self.line_width() + 1) {
@@ -247,6 +274,8 @@ impl<'d> Writer<'d, '_> {
             let before_value = self.comments.get(self.next);
             if before_value.is_some_and(|comment| comment.start < value.span.range().start) {
                 self.comment_behind(entry.key_span.range().end);
+            } else if self.is_flow(value) {
+                self.comment_behind(value.span.range().end);
             }
             self.block(value, indent + 2, First::OwnLine);
             self.comments_after(key_column, indent + 2);
@@ -267,7 +296,8 @@ impl<'d> Writer<'d, '_> {
                 self.start_line(indent);
             }
             let next = items.get(index + 1);
-            let next = next.map(|next| self.dash(item.span.range().end, next.span.range().start));
+            let next = next
+                .map(|next| lines::dash(self.text, item.span.range().end, next.span.range().start));
             let limit = self.limit;
             self.limit = next.unwrap_or(limit);
             self.path.push(PathPart::Index(index));
@@ -275,21 +305,6 @@ impl<'d> Writer<'d, '_> {
             self.path.pop();
             self.limit = limit;
         }
-    }
-
-    /// Returns where the dash of an item stands that begins at `start`, after an item that ends at
-    /// `end`.
-    fn dash(&self, end: usize, start: usize) -> usize {
-        let gap = self.text.get(end..start).unwrap_or("");
-        let mut at = end;
-        for line in gap.split_inclusive('\n') {
-            let content = line.trim_start_matches([' ', '\t']);
-            if at != end && content.starts_with('-') {
-                return at + line.len() - content.len();
-            }
-            at += line.len();
-        }
-        start
     }
 
     fn item(&mut self, item: &'d Node, indent: usize) {
@@ -300,8 +315,7 @@ impl<'d> Writer<'d, '_> {
             self.out.push(' ');
             self.block(item, indent + 2, First::Inline);
             // The dash stands before the content; with `-` in a line of its own, before its column.
-            let line = Line::at(self.text, item.span.range().start);
-            let column = item.span.range().start - line.range.start;
+            let column = self.column(item.span.range().start);
             self.comments_after(column.saturating_sub(1), indent + 2);
         } else {
             self.out.push(' ');
@@ -324,6 +338,9 @@ impl<'d> Writer<'d, '_> {
 
     /// Writes a node in one line.
     fn flow(&mut self, node: &'d Node, out: &mut String) {
+        if self.flow_bytes_max < out.len() {
+            return;
+        }
         match &node.kind {
             NodeKind::Scalar(scalar) => {
                 let kind = (self.options.field_kind)(&self.path);
@@ -367,15 +384,21 @@ impl<'d> Writer<'d, '_> {
     fn scalar(&mut self, node: &Node, scalar: &Scalar, indent: usize) {
         let kind = (self.options.field_kind)(&self.path);
         let range = node.span.range();
+        let indicators = |sign: &u8| b"|>+-0123456789".contains(sign);
+        let header = self.text[range.clone()]
+            .bytes()
+            .take_while(indicators)
+            .count();
+        let header_end = range.start + header;
         match scalar.style {
             Style::Literal => {
                 if let Some((header, lines)) = scalar::literal(&scalar.text) {
-                    return self.lines(&header, &lines, indent, range.start);
+                    return self.lines(&header, &lines, indent, header_end);
                 }
             }
             Style::Folded => {
                 if let Some((header, lines)) = self.folded(node, scalar) {
-                    return self.lines(&header, &lines, indent, range.start);
+                    return self.lines(&header, &lines, indent, header_end);
                 }
             }
             Style::Plain | Style::Single | Style::Double => {
@@ -409,8 +432,8 @@ impl<'d> Writer<'d, '_> {
         self.out.push_str(&in_line(scalar, kind, Place::Block));
     }
 
-    /// Writes a block scalar. Behind its header goes the comment that stands in the same line behind
-    /// `comment_from`: the header, or the end of a text that was no block.
+    /// Writes a block scalar. Behind its header goes the comment that stands in the same line
+    /// behind `comment_from`: the header, or the end of a text that was no block.
     fn lines(&mut self, header: &str, lines: &[&str], indent: usize, comment_from: usize) {
         self.out.push_str(header);
         self.comment_behind(comment_from);

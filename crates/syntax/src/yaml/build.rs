@@ -13,7 +13,7 @@ use sluice_model::codes;
 use sluice_model::finding::{Finding, Findings};
 use sluice_model::span::{FileId, Span};
 
-use crate::options::{self, Dialect, PROJECT_ALIASED_NODES_MAX, ParseOptions, SYNTAX_ERRORS_MAX};
+use crate::options::{self, Dialect, OTHER_FINDINGS_MAX, PROJECT_ALIASED_NODES_MAX, ParseOptions};
 use crate::tree::{self, Comment, Document, Entry, Map, Node, NodeKind, Scalar, Style};
 use crate::yaml::{lines, unquote};
 
@@ -99,8 +99,6 @@ struct Builder<'t> {
     /// What stands too deep is passed over; this counts how deep in it the reader is.
     skipped_depth: usize,
     documents: usize,
-    /// Findings about parts of YAML; those beyond the limit are counted, not told.
-    features: usize,
     /// Whether the reading is over, and what is still open is only closed.
     ended: bool,
 }
@@ -123,7 +121,6 @@ impl<'t> Builder<'t> {
             last_end: 0,
             skipped_depth: 0,
             documents: 0,
-            features: 0,
             ended: false,
         }
     }
@@ -195,6 +192,13 @@ impl<'t> Builder<'t> {
             // `StreamStart`, `StreamEnd`, `DocumentStart`, `DocumentEnd`, and what later versions
             // of the parser may add: nothing of the tree.
             _ => {}
+        }
+    }
+
+    /// Adds a finding, if there are not too many yet.
+    fn tell(&mut self, finding: Finding) {
+        if self.findings.0.len() < OTHER_FINDINGS_MAX || finding.code == codes::TOO_LARGE {
+            self.findings.push(finding);
         }
     }
 
@@ -311,7 +315,7 @@ impl<'t> Builder<'t> {
                 self.feature_always(
                     node.span,
                     "a key must be a text, not a map or list".to_owned(),
-                    "quote it if it is meant as text: `{name}` and `[0]` are not plain text in YAML",
+                    "quote it if it is a text: `{name}` and `[0]` are not plain text in YAML",
                 );
             }
         }
@@ -341,8 +345,7 @@ impl<'t> Builder<'t> {
                 self.span(unquoted.range.clone()),
                 "a comment stands inside of a text",
             );
-            self.findings
-                .push(finding.with_help("put it before the key, or quote the text if it is none"));
+            self.tell(finding.with_help("put it before the key, or quote the text if it is none"));
         }
         // `!!str 1` is a text, which is what quotes say.
         if style == Style::Plain && tag.is_some_and(|tag| tag.is_yaml_core_schema_tag("str")) {
@@ -388,8 +391,7 @@ impl<'t> Builder<'t> {
                 place,
                 format!("the alias `{name}` stands inside of what it names"),
             );
-            self.findings
-                .push(finding.with_help("write the value out, or refer to it by `$ref`"));
+            self.tell(finding.with_help("write the value out, or refer to it by `$ref`"));
             let node = self.absent(range.start);
             return self.complete(node, 0);
         };
@@ -410,7 +412,7 @@ impl<'t> Builder<'t> {
     fn unresolved(&mut self, name: &str, range: Range<usize>) {
         let place = self.span(range.clone());
         let written = self.text.get(range.clone()).unwrap_or("*");
-        self.findings.push(
+        self.tell(
             Finding::error(
                 codes::SYNTAX,
                 place,
@@ -433,7 +435,7 @@ impl<'t> Builder<'t> {
         let keys = map.entries.iter().map(|entry| &*entry.key.text);
         for (entry, first) in map.entries.iter().zip(tree::first_of_key(keys)) {
             if let Some(first) = first {
-                self.findings.push(tree::duplicate_key(
+                self.tell(tree::duplicate_key(
                     entry.key_span,
                     &entry.key.text,
                     map.entries[first].key_span,
@@ -471,7 +473,7 @@ impl<'t> Builder<'t> {
             };
             for node in maps {
                 let NodeKind::Map(source_map) = node.kind else {
-                    self.findings.push(Finding::error(
+                    self.tell(Finding::error(
                         codes::YAML_FEATURE,
                         node.span,
                         "a merge key `<<` takes a map or a list of maps",
@@ -513,25 +515,23 @@ impl<'t> Builder<'t> {
     }
 
     fn feature_always(&mut self, place: Span, message: String, help: &str) {
-        self.features += 1;
-        if SYNTAX_ERRORS_MAX < self.features || self.ended {
-            return;
+        // What is only closed because the text ended is no finding.
+        if !self.ended {
+            self.tell(Finding::error(codes::YAML_FEATURE, place, message).with_help(help));
         }
-        self.findings
-            .push(Finding::error(codes::YAML_FEATURE, place, message).with_help(help));
     }
 
     fn refuse_depth(&mut self, place: Span) {
         let told = self.findings.iter().any(|own| own.code == codes::TOO_LARGE);
         if !told {
-            self.findings.push(options::too_deep(place, self.options));
+            self.tell(options::too_deep(place, self.options));
         }
     }
 
     fn refuse_aliases(&mut self, place: Span, nodes_max: usize) {
         let told = self.findings.iter().any(|own| own.code == codes::TOO_LARGE);
         if !told && self.options.dialect != Dialect::Project {
-            self.findings.push(
+            self.tell(
                 Finding::error(
                     codes::TOO_LARGE,
                     place,

@@ -160,3 +160,18 @@ pub(crate) fn without_comment(value: &str) -> &str {
 pub(crate) fn single_quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
+
+/// Returns where the dash of a block list's item stands that begins at `start`, after an item that
+/// ends at `end`.
+pub(crate) fn dash(text: &str, end: usize, start: usize) -> usize {
+    let gap = text.get(end..start).unwrap_or("");
+    let mut at = end;
+    for line in gap.split_inclusive('\n') {
+        let content = line.trim_start_matches([' ', '\t']);
+        if at != end && content.starts_with('-') {
+            return at + line.len() - content.len();
+        }
+        at += line.len();
+    }
+    start
+}

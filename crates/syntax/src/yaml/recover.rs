@@ -55,11 +55,11 @@ pub(super) fn read(file: FileId, text: &str, options: &ParseOptions) -> (Documen
         let changed = mask(&mut masked, left_out)
             || mask(&mut masked, whole(text, &line))
             || mask(&mut masked, whole(text, &Line::at(text, part)));
-        reread += text.len();
         if !changed || errors.0.len() == SYNTAX_ERRORS_MAX || BYTES_REREAD_MAX < reread {
             break;
         }
         pass = build::read(file, &masked, text, options);
+        reread += pass.last_end;
     }
     errors.append(pass.findings);
     (pass.document, errors)
@@ -95,8 +95,8 @@ fn end_of_deeper(text: &str, line: &Line, column: usize) -> usize {
     end
 }
 
-/// Returns where the entry of the second level that holds `line` begins; that of the first level, if
-/// there is no second.
+/// Returns where the entry of the second level that holds `line` begins; that of the first level,
+/// if there is no second.
 fn part_of(text: &str, line: &Line) -> usize {
     let parents = line.parents(text);
     match parents.len() {

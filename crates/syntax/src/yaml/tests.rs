@@ -203,12 +203,12 @@ fn project_files_have_no_anchors_tags_and_second_documents() {
     check(
         "? {a: 1}\n: 2\n[b]: 3\nc: 4\n",
         expect![[r#"
-        {"c": 4}
-        E0004 1:3 "{a: 1}": a key must be a text, not a map or list
-          help: quote it if it is meant as text: `{name}` and `[0]` are not plain text in YAML
-        E0004 3:1 "[b]": a key must be a text, not a map or list
-          help: quote it if it is meant as text: `{name}` and `[0]` are not plain text in YAML
-    "#]],
+            {"c": 4}
+            E0004 1:3 "{a: 1}": a key must be a text, not a map or list
+              help: quote it if it is a text: `{name}` and `[0]` are not plain text in YAML
+            E0004 3:1 "[b]": a key must be a text, not a map or list
+              help: quote it if it is a text: `{name}` and `[0]` are not plain text in YAML
+        "#]],
     );
     check(
         "a: 1\nb: 2\na: 3\nc: {x: 1, x: 2, 'x': 3}\n",
@@ -237,7 +237,7 @@ fn contracts_may_have_anchors_and_merge_keys() {
         expect![[r#"
             {"base": {"x": 1, "y": 2}, "a": {"x": 1, "y": 2}, "c": {"y": 3, "x": 1}, "d": {"x": 1, "y": 2, "z": 4}, "e": "5", "f": 6, "key": "key"}
             E0004 1:10 "{x: 1, y: 2}": a key must be a text, not a map or list
-              help: quote it if it is meant as text: `{name}` and `[0]` are not plain text in YAML
+              help: quote it if it is a text: `{name}` and `[0]` are not plain text in YAML
         "#]],
     );
     check_with(
@@ -265,7 +265,7 @@ fn aliases_of_aliases_are_bounded() {
     let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..10 {
         let alias = format!("*a{}", level - 1);
-        let items = vec![alias.as_str(); 10].join(", ");
+        let items = [alias.as_str(); 10].join(", ");
         text.push_str(&format!("a{level}: &a{level} [{items}]\n"));
     }
     let options = ParseOptions {
@@ -331,6 +331,26 @@ fn size_and_depth_are_bounded() {
         );
         assert!(findings.0.len() <= 21);
     }
+}
+
+#[test]
+fn findings_are_bounded() {
+    for (text, most) in [
+        ("- *a\n".repeat(5_000), 100),
+        ("a: 1\n".repeat(5_000), 100),
+        ("- &a 1\n".repeat(5_000), 100),
+        ("a: b: c\n".repeat(5_000), 20),
+        ("a: [\n".repeat(5_000), 20),
+        ("a: \"\n".repeat(5_000), 20),
+        ("a: {b: ".repeat(100), 20),
+    ] {
+        let (_, findings) = crate::parse_yaml(FILE, &text);
+        let count = findings.0.len();
+        assert!(0 < count && count <= most, "{}: {count}", &text[..5]);
+    }
+    let text = format!("{{{}\"a\": 1}}", "\"a\": 1, ".repeat(5_000));
+    let (_, findings) = crate::parse_json(FILE, &text);
+    assert_eq!(findings.0.len(), 120);
 }
 
 #[test]
@@ -404,10 +424,10 @@ proptest! {
         for options in [ParseOptions::project(), ParseOptions::contract()] {
             let (document, findings) = crate::parse_yaml_with(FILE, &text, &options);
             show_findings(&text, &findings);
-            if let (Some(root), true) = (&document.root, findings.is_empty()) {
-                if options.dialect == Dialect::Project {
-                    check_map(&text, root);
-                }
+            if let (Some(root), true) = (&document.root, findings.is_empty())
+                && options.dialect == Dialect::Project
+            {
+                check_map(&text, root);
             }
         }
     }

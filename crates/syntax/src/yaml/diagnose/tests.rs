@@ -457,18 +457,18 @@ fn case_template() {
     check(
         "a: {{ x }}\nb: {x}/{y}\nc: [a] b\n",
         expect![[r#"
-        {"a": {}}
-        E0001 2:7 "/": something follows the map in one line
-          note: a value that begins with `{` is a map, not a text
-          help: quote the text: `'{x}/{y}'`
-          fix: put the text into single quotes: "{x}/{y}" -> "'{x}/{y}'"
-        E0001 3:8 "b": something follows the list in one line
-          note: a value that begins with `[` is a list, not a text
-          help: quote the text: `'[a] b'`
-          fix: put the text into single quotes: "[a] b" -> "'[a] b'"
-        E0004 1:5 "{ x }": a key must be a text, not a map or list
-          help: quote it if it is meant as text: `{name}` and `[0]` are not plain text in YAML
-    "#]],
+            {"a": {}}
+            E0001 2:7 "/": something follows the map in one line
+              note: a value that begins with `{` is a map, not a text
+              help: quote the text: `'{x}/{y}'`
+              fix: put the text into single quotes: "{x}/{y}" -> "'{x}/{y}'"
+            E0001 3:8 "b": something follows the list in one line
+              note: a value that begins with `[` is a list, not a text
+              help: quote the text: `'[a] b'`
+              fix: put the text into single quotes: "[a] b" -> "'[a] b'"
+            E0004 1:5 "{ x }": a key must be a text, not a map or list
+              help: quote it if it is a text: `{name}` and `[0]` are not plain text in YAML
+        "#]],
     );
 }
 
