@@ -167,7 +167,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn records_make_the_round_trip(rows in rows(), splits in prop::collection::vec(any::<usize>(), 0..6)) {
+    fn records_make_the_round_trip(
+        rows in rows(),
+        splits in prop::collection::vec(any::<usize>(), 0..6),
+    ) {
         for (name, format) in all() {
             let rows = as_many_as_fit(&*format, rows.clone());
             let bytes = encode(&*format, &rows);
@@ -190,7 +193,10 @@ proptest! {
     fn any_bytes_in_any_pieces_give_the_same_records(
         bytes in prop_oneof![
             prop::collection::vec(any::<u8>(), 0..80),
-            prop::collection::vec(prop::sample::select(&b"a1,;\"'\\\n\r\n[]{}: #\xEF\xBB\xBF\xC3"[..]), 0..60),
+            prop::collection::vec(
+                prop::sample::select(&b"a1,;\"'\\\n\r\n[]{}: #\xEF\xBB\xBF\xC3"[..]),
+                0..60,
+            ),
         ],
         mut splits in prop::collection::vec(0..80_usize, 0..8),
     ) {
@@ -220,7 +226,7 @@ proptest! {
             for cut in 0..bytes.len() {
                 let decoded = decode(&*format, &bytes[..cut]);
                 for (index, one) in decoded.iter().enumerate() {
-                    // The last row of a CSV file needs no line break: that it was cut cannot be seen.
+                    // The last row of a CSV file needs no line break: no cut can be seen there.
                     let last = index + 1 == decoded.len() && one.end == cut as u64;
                     let unmarked = name.starts_with("csv") && last;
                     if let (Ok(value), false) = (&one.content, unmarked) {
@@ -256,7 +262,8 @@ proptest! {
                 );
                 prop_assert_eq!(state.expect("JSON"), start.state.clone());
                 let rest = decode_from(&*format, &start, &bytes[end..]);
-                prop_assert_eq!(show_all(&rest), show_all(&whole[index + 1..]), "{} {}", name, index);
+                let expected = show_all(&whole[index + 1..]);
+                prop_assert_eq!(show_all(&rest), expected, "{} {}", name, index);
             }
         }
     }
@@ -290,8 +297,8 @@ fn naughty_strings_make_the_round_trip() {
     }
 }
 
-/// Reads `tests/corpus/<format>/<case>.<extension>`, with the options in `<case>.options.json` where
-/// there are some, and compares with `<case>.expected`: one line for each record.
+/// Reads `tests/corpus/<format>/<case>.<extension>`, with the options in `<case>.options.json`
+/// where there are some, and compares with `<case>.expected`: one line for each record.
 #[test]
 fn each_format_reads_its_corpus() {
     let mut registry = Registry::default();

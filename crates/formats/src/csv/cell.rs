@@ -121,8 +121,8 @@ fn int(text: &str) -> Option<Value<'static>> {
     number_of(negative, digits)
 }
 
-/// Reads a number in JSON's syntax; a sign and leading zeros are allowed. A whole one is an integer,
-/// as JSON's reader has it.
+/// Reads a number in JSON's syntax; a sign and leading zeros are allowed. A whole one is an
+/// integer, as JSON's reader has it.
 fn decimal(text: &str) -> Option<Value<'static>> {
     let (negative, digits) = sign(text);
     let bytes = digits.as_bytes();

@@ -116,8 +116,10 @@ impl CsvDecoder {
             let name = self.text(text, cell);
             let column = column(&self.format, &name);
             if let Some(column) = &column {
-                let same = |other: &Option<Column>| matches!(other, Some(other) if other.key == column.key);
-                if let Some(first) = columns.iter().position(same) {
+                let mut keys = columns
+                    .iter()
+                    .map(|other| other.as_ref().map(|other| &other.key));
+                if let Some(first) = keys.position(|key| key == Some(&column.key)) {
                     return Err(format!(
                         "columns {} and {} are both called `{}`: name them in `columns`, with \
                          `header: skip`",
@@ -131,9 +133,10 @@ impl CsvDecoder {
         }
         let fields = self.format.record.as_ref().map(|record| &record.fields);
         for field in fields.into_iter().flatten().filter(|field| field.required) {
-            let there = |column: &Option<Column>| matches!(column, Some(column) if column.key.is(field.name));
+            let mut kept = columns.iter().flatten();
+            let there = kept.any(|column| column.key.is(field.name));
             let needed = self.format.projection.field(field.name.as_str()).is_some();
-            if needed && !columns.iter().any(there) {
+            if needed && !there {
                 return Err(format!(
                     "it has no column `{}`, which the type requires (is the delimiter `{}`?)",
                     field.name,

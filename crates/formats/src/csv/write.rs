@@ -83,7 +83,8 @@ impl CsvEncoder {
             "the first record's fields"
         };
         Fault::invalid(format!(
-            "the record has a field `{}`, but the columns are {from}: name the columns in `columns`",
+            "the record has a field `{}`, but the columns are {from}: name the columns in \
+             `columns`",
             shown(field)
         ))
     }

@@ -351,7 +351,8 @@ fn pretty_text_is_indented() {
     let value = read_all(br#"{"a":[1,{"b":{}}],"c":[],"d":"x"}"#).expect("JSON");
     let mut out = Vec::new();
     write_pretty(&value, &mut out);
-    let text = "{\n  \"a\": [\n    1,\n    {\n      \"b\": {}\n    }\n  ],\n  \"c\": [],\n  \"d\": \"x\"\n}";
+    let text = "{\n  \"a\": [\n    1,\n    {\n      \"b\": {}\n    }\n  ],\n  \
+                \"c\": [],\n  \"d\": \"x\"\n}";
     assert_eq!(String::from_utf8(out).expect("UTF-8"), text);
 }
 
