@@ -156,6 +156,10 @@ async fn successes_that_are_not_what_they_say() {
             200 nothing"#]],
     )
     .await;
+}
+
+#[tokio::test]
+async fn texts_that_are_not_what_they_say() {
     let mut op = get();
     op.responses = vec![response(200, Some("text/plain"))];
     check(
@@ -231,6 +235,10 @@ async fn other_statuses() {
             409 2 bytes"#]],
     )
     .await;
+}
+
+#[tokio::test]
+async fn statuses_about_us() {
     check(
         get(),
         401,
@@ -324,6 +332,10 @@ async fn statuses_that_may_pass() {
             425 nothing"#]],
     )
     .await;
+}
+
+#[tokio::test]
+async fn statuses_that_say_when_to_come_again() {
     check(
         get(),
         429,

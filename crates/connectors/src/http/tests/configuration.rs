@@ -74,6 +74,11 @@ fn urls_that_are_refused() {
               write `https://HOST[:PORT][/PATH]`
         "#]],
     );
+}
+
+#[test]
+fn hosts_that_are_refused() {
+    let url = |url: &str| json!({ "url": url });
     check(
         url("https://erp.acme.example:99999"),
         expect![[r#"
