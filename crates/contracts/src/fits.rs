@@ -205,8 +205,8 @@ impl Check {
 
     fn kinds(&mut self, pair: Pair<'_>) {
         match (&pair.from.kind, &pair.to.kind) {
-            (Kind::Union(union), _) => self.from_union(union, pair),
-            (_, Kind::Union(union)) => self.to_union(union, pair),
+            (Kind::Union(union), _) => self.each_of_union(union, pair),
+            (_, Kind::Union(union)) => self.union_takes(union, pair),
             (Kind::List(from), Kind::List(to)) => {
                 self.lengths(pair, from, to);
                 self.path.push(Part::Item);
@@ -238,7 +238,7 @@ impl Check {
     }
 
     /// Each alternative must fit; what one of them is not said twice.
-    fn from_union(&mut self, union: &UnionType, pair: Pair<'_>) {
+    fn each_of_union(&mut self, union: &UnionType, pair: Pair<'_>) {
         for one in &union.of {
             let before = self.misfits.len();
             self.types(one, pair.to);
@@ -254,7 +254,7 @@ impl Check {
     }
 
     /// One alternative must take it; if none does, the nearest one tells why.
-    fn to_union(&mut self, union: &UnionType, pair: Pair<'_>) {
+    fn union_takes(&mut self, union: &UnionType, pair: Pair<'_>) {
         let mut nearest: Option<Vec<Misfit>> = None;
         for one in &union.of {
             let resolved = full(one);

@@ -298,6 +298,8 @@ fn property(name: &str, char: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::{Pattern, PatternError};
     use crate::generate::Random;
 
@@ -363,6 +365,32 @@ mod tests {
             why(r"\p{Nope}"),
             Some(PatternError::Unsupported(_))
         ));
+    }
+
+    proptest! {
+        #[test]
+        fn any_pattern_is_compiled_or_told(
+            parts in prop::collection::vec(prop::sample::select(vec![
+                "(", ")", "[", "]", "{", "}", "2", ",", "5", "*", "+", "?", "^", "$", ".", "|", "\\",
+                "d", "D", "w", "s", "b", "u", "x", "{1F600}", "p{L}", "k<a>", "-", "a", "z", "ä", ":",
+                "=", "!", "<", ">", "&&", "~~", "\u{10ffff}", "c", "0", "\\u{D800}", "\\uD83D\\uDE00",
+            ]), 0..16),
+            seed in any::<u64>(),
+        ) {
+            let text = parts.concat();
+            // What our parser takes, the engine takes too, but for its size and unknown properties.
+            match Pattern::parse(&text) {
+                Ok(pattern) => {
+                    pattern.draw(&mut Random::new(seed), 3);
+                    pattern.is_match("a");
+                }
+                Err(PatternError::Unsupported(why)) => {
+                    let property = text.contains("p{") || text.contains("P{");
+                    prop_assert!(property || why != "an unknown property of characters", "{}", text);
+                }
+                Err(PatternError::Invalid(_)) => {}
+            }
+        }
     }
 
     #[test]

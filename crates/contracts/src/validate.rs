@@ -101,8 +101,11 @@ pub(crate) struct FieldCheck {
 #[derive(Debug, Clone)]
 pub(crate) struct UnionCheck {
     pub of: Vec<Id>,
-    pub discriminator: Option<(Name, Vec<(Box<str>, Id)>)>,
+    pub discriminator: Option<Told>,
 }
+
+/// A field, and the alternative that each of its texts stands for.
+type Told = (Name, Vec<(Box<str>, Id)>);
 
 impl Validator {
     /// Compiles a type. References are followed now: the contract may be dropped afterwards.

@@ -27,8 +27,12 @@ fn check(text: &str, expect: Expect) {
 fn show(from: &Type, to: &Type) -> String {
     let mut out = String::new();
     for misfit in fits(from, to) {
-        writeln!(out, "{} {:?}: {}", misfit.path, misfit.kind, misfit.message)
-            .expect("a text takes any text");
+        writeln!(
+            out,
+            "${} {:?}: {}",
+            misfit.path, misfit.kind, misfit.message
+        )
+        .expect("a text takes any text");
         if let Some(help) = misfit.help {
             writeln!(out, "    help: {help}").expect("a text takes any text");
         }
@@ -42,33 +46,33 @@ fn fields() {
         "{ properties: { id: { type: string }, nmae: { type: string }, age: { type: [integer, 'null'] } }, required: [id, nmae, age], additionalProperties: false } -> \
          { properties: { id: { type: string }, name: { type: string }, age: { type: integer }, zip: { type: string } }, required: [id, name, age], additionalProperties: false }",
         expect![[r#"
-            nmae Missing: is no field of what is wanted, where `name` is required
+            $nmae Missing: is no field of what is wanted, where `name` is required
                 help: did you mean `name`?
-            age MaybeNull: may be null where null is not allowed
+            $age MaybeNull: may be null where null is not allowed
                 help: give a default by `??`, or use it only where it is not null
         "#]],
     );
     check(
         "{ properties: { a: { type: string }, b: { type: string } }, required: [a] } -> { properties: { a: {}, b: {}, c: {} }, required: [a, b, c] }",
         expect![[r#"
-            b MaybeMissing: may be missing where it is required
+            $b MaybeMissing: may be missing where it is required
                 help: give a default by `??`, or use it only where it is present
-            c Missing: is required and missing
+            $c Missing: is required and missing
                 help: add `c`, any
         "#]],
     );
     check(
         "{ properties: { a: { type: string } }, additionalProperties: false } -> { additionalProperties: { type: integer } }",
         expect![[r#"
-            a Kind: is text where integer is wanted
+            $a Kind: is text where integer is wanted
                 help: convert it by `$number(...)`
         "#]],
     );
     check(
         "{ additionalProperties: { type: integer } } -> { properties: { a: { type: integer }, b: { type: string } }, required: [a] }",
         expect![[r#"
-            a MaybeMissing: may be missing where it is required
-            b Kind: is integer where text is wanted
+            $a MaybeMissing: may be missing where it is required
+            $b Kind: is integer where text is wanted
                 help: convert it by `$string(...)`
         "#]],
     );
@@ -87,48 +91,48 @@ fn kinds() {
     check(
         "{ type: string } -> { type: integer }",
         expect![[r#"
-             Kind: is text where integer is wanted
+            $ Kind: is text where integer is wanted
                 help: convert it by `$number(...)`
         "#]],
     );
     check(
         "{ type: number } -> { type: string }",
         expect![[r#"
-             Kind: is decimal where text is wanted
+            $ Kind: is decimal where text is wanted
                 help: convert it by `$string(...)`
         "#]],
     );
     check(
         "{ type: object } -> { type: string }",
         expect![[r#"
-             Kind: is { … } where text is wanted
+            $ Kind: is { … } where text is wanted
                 help: take the field that is meant
         "#]],
     );
     check(
         "{ type: array, items: { type: string } } -> { type: string }",
         expect![[r#"
-             ListOrOne: is a list where one value is wanted, text
+            $ ListOrOne: is a list where one value is wanted, text
                 help: take one item, such as `[0]`, or aggregate the items
         "#]],
     );
     check(
         "{ type: string } -> { type: array, items: { type: string } }",
         expect![[r#"
-             ListOrOne: is one value where a list is wanted, [ text ]
+            $ ListOrOne: is one value where a list is wanted, [ text ]
                 help: write `[ ... ]` around it
         "#]],
     );
     check(
         "{ type: array, items: { type: string } } -> { type: array, items: { type: boolean } }",
         expect![[r#"
-            [] Kind: is text where boolean is wanted
+            $[] Kind: is text where boolean is wanted
         "#]],
     );
     check(
         "{ type: 'null' } -> { type: string }",
         expect![[r#"
-             MaybeNull: is null where text is wanted
+            $ MaybeNull: is null where text is wanted
         "#]],
     );
     check(
@@ -147,7 +151,7 @@ fn numbers() {
     check(
         "{ type: number } -> { type: integer }",
         expect![[r#"
-             Lossy: is decimal where integer is wanted
+            $ Lossy: is decimal where integer is wanted
                 help: round it by `$round(...)` or `$floor(...)`
         "#]],
     );
@@ -158,7 +162,7 @@ fn numbers() {
     check(
         "{ type: number, format: double } -> { type: number }",
         expect![[r#"
-             Lossy: is a double where an exact decimal is wanted
+            $ Lossy: is a double where an exact decimal is wanted
                 help: round it by `$round(..., 2)`, which is exact
         "#]],
     );
@@ -169,7 +173,7 @@ fn numbers() {
     check(
         "{ type: integer, maximum: 100 } -> { type: integer, maximum: 35 }",
         expect![[r#"
-             Bounds: may be 100 where at most 35 is allowed
+            $ Bounds: may be 100 where at most 35 is allowed
         "#]],
     );
     check(
@@ -179,19 +183,19 @@ fn numbers() {
     check(
         "{ type: integer, minimum: 10 } -> { type: integer, maximum: 5 }",
         expect![[r#"
-             Bounds: is at least 10 where at most 5 is allowed
+            $ Bounds: is at least 10 where at most 5 is allowed
         "#]],
     );
     check(
         "{ const: 7 } -> { type: integer, maximum: 5 }",
         expect![[r#"
-             Bounds: is 7 where at most 5 is allowed
+            $ Bounds: is 7 where at most 5 is allowed
         "#]],
     );
     check(
         "{ type: integer, minimum: 0 } -> { type: integer, exclusiveMinimum: 0 }",
         expect![[r#"
-             Bounds: may be 0 where more is wanted
+            $ Bounds: may be 0 where more is wanted
         "#]],
     );
 }
@@ -209,20 +213,20 @@ fn texts() {
     check(
         "{ type: string, format: date } -> { type: string, format: uuid }",
         expect![[r#"
-             Format: is a date such as 2026-01-31 where a UUID is wanted
+            $ Format: is a date such as 2026-01-31 where a UUID is wanted
         "#]],
     );
     check(
         "{ type: string, maxLength: 100 } -> { type: string, maxLength: 35 }",
         expect![[r#"
-             Bounds: may have 100 characters where at most 35 are allowed
+            $ Bounds: may have 100 characters where at most 35 are allowed
                 help: shorten it by `$substring(..., 0, 35)`
         "#]],
     );
     check(
         "{ enum: [new, piad] } -> { enum: [new, paid, sent] }",
         expect![[r#"
-             NotListed: may be `piad`, which is not among the values that are allowed
+            $ NotListed: may be `piad`, which is not among the values that are allowed
                 help: did you mean `paid`?
         "#]],
     );
@@ -230,13 +234,13 @@ fn texts() {
     check(
         "{ const: soon } -> { type: string, format: date }",
         expect![[r#"
-             Format: is `soon`, which must be a date such as 2026-01-31
+            $ Format: is `soon`, which must be a date such as 2026-01-31
         "#]],
     );
     check(
         "{ const: abcdef } -> { type: string, maxLength: 5 }",
         expect![[r#"
-             Bounds: is `abcdef`, which must be at most 5 characters
+            $ Bounds: is `abcdef`, which must be at most 5 characters
         "#]],
     );
     check(
@@ -246,7 +250,7 @@ fn texts() {
     check(
         "{ type: string } -> { type: string, format: binary }",
         expect![[r#"
-             Kind: is text where bytes is wanted
+            $ Kind: is text where bytes is wanted
         "#]],
     );
 }
@@ -256,7 +260,7 @@ fn alternatives() {
     check(
         "{ oneOf: [{ type: string }, { type: integer }] } -> { type: string }",
         expect![[r#"
-             Kind: is integer where text is wanted
+            $ Kind: is integer where text is wanted
                 help: convert it by `$string(...)`
         "#]],
     );
@@ -267,14 +271,14 @@ fn alternatives() {
     check(
         "{ type: boolean } -> { oneOf: [{ type: string }, { type: number }] }",
         expect![[r#"
-             Kind: is boolean where text | decimal is wanted
+            $ Kind: is boolean where text | decimal is wanted
         "#]],
     );
     check(
         "{ properties: { kind: { const: cat } }, required: [kind], additionalProperties: false } -> \
          { oneOf: [{ properties: { kind: { const: cat }, purrs: { type: boolean } }, required: [kind, purrs] }, { properties: { kind: { const: dog }, barks: {} }, required: [kind, barks] }] }",
         expect![[r#"
-            purrs Missing: is required and missing
+            $purrs Missing: is required and missing
                 help: add `purrs`, boolean
         "#]],
     );
@@ -301,7 +305,7 @@ $defs:
     assert_eq!(show(&ty("D"), &ty("E")), "");
     assert_eq!(
         show(&ty("A"), &ty("C")),
-        "value Kind: is text where integer is wanted\n    help: convert it by `$number(...)`\n"
+        "$value Kind: is text where integer is wanted\n    help: convert it by `$number(...)`\n"
     );
 }
 

@@ -69,10 +69,7 @@ fn check(text: &str, expect: Expect) {
     check_files(&[("contracts/orders.openapi.yaml", text)], expect);
 }
 
-#[test]
-fn operations_with_all_their_parts() {
-    check(
-        "
+const ORDERS: &str = "
 openapi: 3.0.3
 info: { title: Orders, version: '1' }
 servers: [{ url: 'https://acme.example/v1' }]
@@ -125,7 +122,12 @@ components:
         id: { type: string, readOnly: true }
         total: { type: number }
         secret: { type: string, writeOnly: true }
-",
+";
+
+#[test]
+fn operations_with_all_their_parts() {
+    check(
+        ORDERS,
         expect![[r#"
             listOrders: GET /orders safe idempotent
               Header X-Trace?: text
@@ -185,10 +187,7 @@ components:
     "#]].assert_eq(&project.show(&findings));
 }
 
-#[test]
-fn mistakes_have_one_finding_each() {
-    check(
-        "
+const MISTAKES: &str = "
 openapi: 3.0.0
 paths:
   orders: {}
@@ -213,7 +212,12 @@ paths:
   /c/{x}/{x}: {}
   /d: text
 components: { parameters: { Note: { name: n, in: query } } }
-",
+";
+
+#[test]
+fn mistakes_have_one_finding_each() {
+    check(
+        MISTAKES,
         expect![[r#"
             same: GET /a/{id} safe idempotent
               Path idd: text

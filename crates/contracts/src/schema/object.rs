@@ -106,7 +106,7 @@ impl<'d> Lowering<'d> {
         } else {
             node.span
         };
-        let help = match text.and_then(|text| synonym(text)) {
+        let help = match text.and_then(synonym) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("the types are `{}`", TYPES.join("`, `")),
         };

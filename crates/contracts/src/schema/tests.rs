@@ -1,6 +1,7 @@
 use std::fmt::Write as _;
 
 use expect_test::{Expect, expect};
+use proptest::prelude::*;
 use sluice_model::types::{Kind, Type};
 
 use crate::contract::LookupError;
@@ -276,10 +277,7 @@ properties:
     );
 }
 
-#[test]
-fn mistakes_have_one_finding_each() {
-    check(
-        "
+const MISTAKES: &str = "
 type: objct
 $defs:
   A: { type: [string, numbr], minLength: -1, maxLength: '5' }
@@ -299,7 +297,12 @@ $defs:
   O: { x-pii: [a] }
   P: { multipleOf: 0 }
   Q: { type: string, minLength: x }
-",
+";
+
+#[test]
+fn mistakes_have_one_finding_each() {
+    check(
+        MISTAKES,
         expect![[r#"
             A: text
             B: integer
@@ -462,4 +465,76 @@ fn deep_and_long_schemas_are_bounded() {
     let (_, findings) = project.read();
     let told = findings.iter().all(|f| f.message.contains("deep"));
     assert!(findings.has_errors() && told, "{}", project.show(&findings));
+}
+
+/// Keys that schemas are made of.
+const KEYWORDS: &str = "
+    type properties required items enum const allOf oneOf anyOf $ref minimum maximum
+    exclusiveMinimum multipleOf minLength pattern format nullable discriminator
+    additionalProperties prefixItems default unevaluatedProperties patternProperties not $defs
+    a b x-pii $id
+";
+
+/// Schemas of keywords with values of any sort.
+fn wild() -> impl Strategy<Value = String> {
+    let keywords: Vec<&str> = KEYWORDS.split_whitespace().collect();
+    let leaf = prop::sample::select(vec![
+        "string",
+        "object",
+        "integer",
+        "array",
+        "null",
+        "true",
+        "false",
+        "1",
+        "-1.5",
+        "1e400",
+        "''",
+        "'#/$defs/a'",
+        "'#/$defs/b'",
+        "'#'",
+        "'#/properties/a'",
+        "'('",
+        "[a, b]",
+        "[string, 'null']",
+        "date",
+        "int32",
+        "{}",
+        "[]",
+        "[{}]",
+        "~",
+        "'other.yaml#/a'",
+    ]);
+    leaf.prop_map(str::to_owned).prop_recursive(5, 40, 4, move |inner| {
+        let entries = prop::collection::btree_map(
+            prop::sample::select(keywords.clone()),
+            inner.clone(),
+            1..5,
+        );
+        prop_oneof![
+            3 => entries.prop_map(|entries| {
+                let entries: Vec<String> =
+                    entries.iter().map(|(key, value)| format!("{key}: {value}")).collect();
+                format!("{{ {} }}", entries.join(", "))
+            }),
+            1 => prop::collection::vec(inner, 1..4).prop_map(|items| format!("[{}]", items.join(", "))),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_schema_is_read_or_told(a in wild(), b in wild(), root in wild()) {
+        let text = format!("$defs: {{ a: {a}, b: {b} }}\nallOf: [{root}, {{ $ref: '#/$defs/a' }}]\n");
+        let project = Project::new(&[("a.schema.yaml", &text)]);
+        let (contract, findings) = project.read();
+        project.show(&findings);
+        let root = contract.root().expect("a root");
+        let generator = crate::generate::Generator::new(root, crate::generate::Examples::Prefer);
+        generator.validator().validate(&generator.generate(1));
+        crate::fits::fits(root, root);
+        for named in contract.types() {
+            crate::fits::fits(&named.ty, root);
+        }
+    }
 }

@@ -10,6 +10,11 @@ use crate::sql::token::TokenKind;
 /// How deep expressions may stand in each other.
 const DEPTH_MAX: usize = 64;
 
+/// Operators on bits, documents and arrays: nothing is known of what they give.
+const OPERATORS: [&str; 12] = [
+    "->", "->>", "#>", "#>>", "&", "|", "<<", ">>", "#", "@>", "<@", "&&",
+];
+
 /// Why a statement is run and not typed: what it does that is beyond what is typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Beyond(pub &'static str);
@@ -218,10 +223,7 @@ impl Parser<'_> {
             } else if cursor.eat_any(&["+", "-"]) {
                 let right = self.product(cursor)?;
                 left = Expression::Arithmetic(Box::new(left), Box::new(right));
-            } else if cursor.eat_any(&["->", "->>", "#>", "#>>"]) {
-                let right = self.product(cursor)?;
-                left = Expression::Other(vec![left, right]);
-            } else if cursor.eat_any(&["&", "|", "<<", ">>", "#", "@>", "<@", "&&"]) {
+            } else if cursor.eat_any(&OPERATORS) {
                 let right = self.product(cursor)?;
                 left = Expression::Other(vec![left, right]);
             } else {
@@ -275,8 +277,7 @@ impl Parser<'_> {
         match token.kind {
             TokenKind::Number => {
                 cursor.next();
-                let whole = token.text.bytes().all(|byte| byte.is_ascii_alphanumeric())
-                    && !(token.text.contains(['e', 'E']) && !token.text.starts_with("0x"));
+                let whole = token.text.parse::<u128>().is_ok() || token.text.starts_with("0x");
                 Ok(Expression::Known(if whole {
                     Type::int()
                 } else {

@@ -315,10 +315,10 @@ impl<'t> Reader<'t> {
             let value = part.next()?.string();
             value.filter(|_| part.is_done())
         });
-        if let (Some(values), Kind::Text(text)) = (values.collect(), &mut draft.ty.kind) {
-            if let Kind::Text(listed) = column::listed(values).kind {
-                text.values = listed.values;
-            }
+        if let (Some(values), Kind::Text(text)) = (values.collect(), &mut draft.ty.kind)
+            && let Kind::Text(listed) = column::listed(values).kind
+        {
+            text.values = listed.values;
         }
     }
 

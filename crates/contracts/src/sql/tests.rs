@@ -1,6 +1,7 @@
 use std::fmt::Write as _;
 
 use expect_test::{Expect, expect};
+use proptest::prelude::*;
 
 use crate::testing::Project;
 
@@ -372,10 +373,7 @@ DELETE FROM orders USING customers WHERE customer = customers.id;
     );
 }
 
-#[test]
-fn mistakes_in_statements() {
-    check_statements(
-        "
+const MISTAKES: &str = "
 -- name: a :one
 SELECT id, emial FROM customers WHERE idd = :id;
 -- name: b :many
@@ -403,7 +401,12 @@ SELECT id FROM customers;
 -- name: orders :many
 SELECT id FROM customers;
 -- name: empty :one
-",
+";
+
+#[test]
+fn mistakes_in_statements() {
+    check_statements(
+        MISTAKES,
         expect![[r#"
             a One(id: any) -> { id: integer, emial: any }, reads, idempotent
             b Many() -> { … }, reads, idempotent
@@ -456,4 +459,45 @@ SELECT id FROM customers;
                 help: write the statement behind it, or remove it
         "#]],
     );
+}
+
+/// Words and signs that statements are made of.
+const WORDS: &str = r#"
+    SELECT FROM WHERE INSERT INTO VALUES UPDATE SET DELETE CREATE TABLE ALTER ADD PRIMARY KEY
+    UNIQUE INDEX ON CONFLICT DO AS orders customers id total :id :x ? $1 ( ) , ; * = 'a' ' "q"
+    [b] `c` 1 1.5e3 || :: ->> NOT NULL IN BETWEEN AND OR LIKE CASE WHEN THEN END CAST count
+    coalesce /* */ $$ $t$ ä INTEGER NUMERIC(10,2) DEFAULT CHECK REFERENCES GENERATED ENUM TYPE
+    LIMIT ORDER BY GROUP RETURNING DISTINCT IS - . E'\'
+"#;
+
+/// Those words and signs, in any order.
+fn soup() -> impl Strategy<Value = String> {
+    let comments = [
+        "-- name: a :one\n",
+        "-- name: b\n",
+        "-- pii: c\n",
+        "\n",
+        "\u{feff}",
+    ];
+    let words: Vec<&str> = WORDS.split_whitespace().chain(comments).collect();
+    prop::collection::vec(prop::sample::select(words), 0..40).prop_map(|words| words.join(" "))
+}
+
+proptest! {
+    #[test]
+    fn anything_is_read_or_told(text in soup()) {
+        let project = Project::new(&[("a.sql", &format!("{SHOP}{text}"))]);
+        let (_, findings) = project.read();
+        project.show(&findings);
+        let project = Project::new(&[("a.sql", &text)]);
+        let (_, findings) = project.read();
+        project.show(&findings);
+    }
+
+    #[test]
+    fn any_text_is_read_or_told(text in any::<String>()) {
+        let project = Project::new(&[("a.sql", &text)]);
+        let (_, findings) = project.read();
+        project.show(&findings);
+    }
 }

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use sluice_model::types::{Kind, RecordType, TextType, Type, UnionType};
-use sluice_model::value::Name;
 
 use crate::pattern::Pattern;
 use crate::validate::number::{NumberKind, Range};
-use crate::validate::{Check, FieldCheck, Id, Node, RecordCheck, TextCheck, UnionCheck, Validator};
+use crate::validate::{
+    Check, FieldCheck, Id, Node, RecordCheck, TextCheck, Told, UnionCheck, Validator,
+};
 
 /// From this many listed texts on, they are searched by halves.
 const SORTED_MIN: usize = 16;
@@ -177,8 +178,6 @@ fn tell_apart(validator: &mut Validator) {
         }
     }
 }
-
-type Told = (Name, Vec<(Box<str>, Id)>);
 
 fn distinct_field(validator: &Validator, of: &[Id]) -> Option<Told> {
     let record = |id: Id| match &validator.nodes[id].check {

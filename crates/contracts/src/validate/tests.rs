@@ -172,6 +172,10 @@ fn numbers() {
         "#]],
     );
     check("{ type: number, multipleOf: 0.05 }", "0.10", expect![[""]]);
+}
+
+#[test]
+fn listed_numbers() {
     check(
         "{ const: 5 }",
         "6",
