@@ -17,7 +17,8 @@ INSERT INTO state VALUES (1, 0, 0, 0, 0, 0, 0, 0);
 -- Names that stand in many rows: of flows, steps, releases, environments, fault codes.
 CREATE TABLE names (
     id INTEGER PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE
+    name TEXT NOT NULL UNIQUE,
+    crc INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE runs (
@@ -107,6 +108,7 @@ CREATE TABLE dead_letter_groups (
     flow INTEGER NOT NULL,
     step INTEGER NOT NULL,          -- 0: before the first
     code INTEGER NOT NULL,
+    crc INTEGER NOT NULL,           -- over the columns above, without id
     open INTEGER NOT NULL,
     redriving INTEGER NOT NULL,
     redriven INTEGER NOT NULL,

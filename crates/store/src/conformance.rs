@@ -53,6 +53,7 @@ pub fn run(make: &mut dyn FnMut() -> Box<dyn Store>) {
             dead_letters::groups_and_lists,
         ),
         ("dead letters: redrive", dead_letters::redrive),
+        ("dead letters: large claim", dead_letters::large_claim),
         ("dead letters: archive", dead_letters::archive),
         ("requests: carried out", requests::carried_out),
         ("requests: edited", requests::edited),

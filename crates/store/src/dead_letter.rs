@@ -11,6 +11,9 @@ use crate::run::{BusinessKey, KEYS_MAX, RunOrigin, within};
 
 pub mod message;
 
+/// The bytes of messages from which a claim takes no more dead letters.
+pub const CLAIM_BYTES: u64 = 16 * 1024 * 1024;
+
 /// A dead letter's id: ascending, never given twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeadLetterId(pub u64);
@@ -226,6 +229,15 @@ pub struct DeadLetterPage {
     pub dead_letters: Vec<DeadLetterHead>,
     /// Where the next page begins (dead letters with a smaller id); `None` if this was the last.
     pub next: Option<DeadLetterId>,
+}
+
+/// Dead letters that were taken to be sent again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claimed {
+    /// Those that were open.
+    pub dead_letters: Vec<DeadLetter>,
+    /// Those that were not looked at, since the others are [`CLAIM_BYTES`] already: ask again.
+    pub rest: Vec<DeadLetterId>,
 }
 
 /// What became of a dead letter that was sent again, as part of the commit that settles the run.

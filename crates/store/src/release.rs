@@ -12,6 +12,8 @@ use crate::run::within;
 
 /// The most source files of one release.
 pub const BLOBS_MAX: usize = 100_000;
+/// The most bytes of the source files of one release.
+pub const RELEASE_MAX: usize = 1024 * 1024 * 1024;
 
 /// An immutable, content-addressed build of a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +62,8 @@ impl Release {
                 self.id
             )));
         }
+        let size = self.blobs.values().map(|bytes| bytes.len()).sum();
+        within("the size of a release's files", RELEASE_MAX, size)?;
         for (hash, bytes) in &self.blobs {
             within("the size of a source file", PAYLOAD_MAX, bytes.len())?;
             if ContentHash::of(bytes) != *hash {

@@ -10,7 +10,8 @@ use sluice_sdk::cx::BoxFuture;
 use crate::commit::{Commit, CommitOutcome, Durability};
 use crate::counts::Counts;
 use crate::dead_letter::{
-    DeadLetter, DeadLetterFilter, DeadLetterGroup, DeadLetterId, DeadLetterPage, DeadLetterState,
+    Claimed, DeadLetter, DeadLetterFilter, DeadLetterGroup, DeadLetterId, DeadLetterPage,
+    DeadLetterState,
 };
 use crate::dedupe::{DedupeKey, Reserved};
 use crate::error::StoreError;
@@ -121,13 +122,9 @@ pub trait Store: StoreReader {
     /// Says that a request that was taken is done.
     fn finish_request(&self, id: RequestId, result: RequestResult) -> Pending<'_, ()>;
 
-    /// Takes open dead letters to be sent again, and returns those of `ids` that were open. They
-    /// stay in the list until a commit says that it worked; after a crash they are open again.
-    fn claim_dead_letters(
-        &self,
-        ids: Vec<DeadLetterId>,
-        now: Timestamp,
-    ) -> Pending<'_, Vec<DeadLetter>>;
+    /// Takes those of `ids` that are open, to be sent again. They stay in the list until a commit
+    /// says that it worked; after a crash they are open again. One that is damaged is not taken.
+    fn claim_dead_letters(&self, ids: Vec<DeadLetterId>, now: Timestamp) -> Pending<'_, Claimed>;
 
     /// Archives open dead letters, opens archived ones, or opens claimed ones that were never sent
     /// ([`DeadLetterState::Archived`] or [`DeadLetterState::Open`]); returns how many changed.

@@ -181,14 +181,15 @@ pub(super) fn redrive(store: &dyn Store) {
     let letters = (1..=3).map(|n| dead_letter("orders", RunId(n), "timeout", "{\"a\":1}"));
     let letters: Vec<NewDeadLetter> = letters.collect();
     let ids = put(store, letters.clone());
-    let claimed = wait(store.claim_dead_letters(vec![ids[0], ids[1], DeadLetterId(999)], at(50)));
+    let claimed = wait(store.claim_dead_letters(vec![ids[0], ids[1], DeadLetterId(999)], at(50)))
+        .dead_letters;
     let messages: Vec<_> = claimed
         .iter()
         .map(|letter| (letter.head.id, &letter.message))
         .collect();
     let expected = [(ids[0], &letters[0].message), (ids[1], &letters[1].message)];
     assert_eq!(messages, expected);
-    let again = wait(store.claim_dead_letters(ids.clone(), at(51)));
+    let again = wait(store.claim_dead_letters(ids.clone(), at(51))).dead_letters;
     assert_eq!(again.len(), 1, "what is claimed is not claimed again");
     assert_eq!(again[0].head.state, DeadLetterState::Redriving);
 
@@ -217,7 +218,7 @@ pub(super) fn redrive(store: &dyn Store) {
     let back = wait(store.set_dead_letters(vec![ids[2]], DeadLetterState::Open, at(60)));
     assert_eq!(back, 1, "one that was claimed but never sent is open again");
     let claimed = wait(store.claim_dead_letters(vec![ids[1], ids[2]], at(70)));
-    assert_eq!(claimed.len(), 2);
+    assert_eq!((claimed.dead_letters.len(), claimed.rest.len()), (2, 0));
     commit(store, result(ids[1], 903, None));
     let second = wait(store.dead_letter(ids[1])).expect("it is kept").head;
     assert_eq!(
@@ -225,6 +226,24 @@ pub(super) fn redrive(store: &dyn Store) {
         (DeadLetterState::Redriven, 2)
     );
     assert_eq!(second.redrive_fault, None);
+}
+
+/// A claim is bounded by the bytes that it returns.
+pub(super) fn large_claim(store: &dyn Store) {
+    let body = "x".repeat(9 * 1024 * 1024);
+    let ids: Vec<DeadLetterId> = (1..=3)
+        .flat_map(|n| {
+            put(
+                store,
+                vec![dead_letter("orders", RunId(n), "timeout", &body)],
+            )
+        })
+        .collect();
+    let claimed = wait(store.claim_dead_letters(ids.clone(), at(1)));
+    assert_eq!(claimed.dead_letters.len(), 2);
+    assert_eq!(claimed.rest, [ids[2]]);
+    let rest = wait(store.claim_dead_letters(claimed.rest, at(1)));
+    assert_eq!((rest.dead_letters.len(), rest.rest.len()), (1, 0));
 }
 
 /// Only open dead letters can be archived, and archived ones opened.

@@ -7,11 +7,13 @@ use rusqlite::{OptionalExtension, params};
 use sluice_model::time::Timestamp;
 
 use crate::dead_letter::message::StoredMessage;
-use crate::dead_letter::{DeadLetter, DeadLetterId, DeadLetterState, NewDeadLetter, RedriveResult};
+use crate::dead_letter::{
+    CLAIM_BYTES, Claimed, DeadLetterId, DeadLetterState, NewDeadLetter, RedriveResult,
+};
 use crate::error::StoreError;
 use crate::run::{FAULT_TEXT_MAX, TEXT_MAX, clip};
 use crate::sqlite::failure::{Done, Failure, signed};
-use crate::sqlite::read_dead_letters::{self, HeadRow, head_row, message_crc};
+use crate::sqlite::read_dead_letters::{self, HeadRow, group_crc, head_row, message_crc};
 use crate::sqlite::runs::keys_text;
 use crate::sqlite::session::{Txn, run_id};
 
@@ -122,11 +124,17 @@ fn group_of(txn: &mut Txn<'_>, letter: &NewDeadLetter) -> Done<i64> {
     txn.conn
         .prepare_cached(
             "INSERT INTO dead_letter_groups
-             (flow, step, code, open, redriving, redriven, archived, first, last, example)
-             VALUES (?1, ?2, ?3, 0, 0, 0, 0, ?4, ?4, '')
+             (flow, step, code, crc, open, redriving, redriven, archived, first, last, example)
+             VALUES (?1, ?2, ?3, ?4, 0, 0, 0, 0, ?5, ?5, '')
              ON CONFLICT (flow, step, code) DO NOTHING",
         )?
-        .execute((flow, step, code, facts.created.0))?;
+        .execute((
+            flow,
+            step,
+            code,
+            group_crc(flow, step, code),
+            facts.created.0,
+        ))?;
     let id = txn
         .conn
         .prepare_cached(
@@ -244,13 +252,16 @@ pub(super) fn settle(txn: &mut Txn<'_>, result: &RedriveResult) -> Done<()> {
 /// Takes those of `ids` that are open, to be sent again.
 ///
 /// One whose message is damaged stays open and says so: it does not stop the others.
-pub(super) fn claim(
-    txn: &mut Txn<'_>,
-    ids: &[DeadLetterId],
-    now: Timestamp,
-) -> Done<Vec<DeadLetter>> {
-    let mut claimed = Vec::with_capacity(ids.len());
-    for id in ids {
+pub(super) fn claim(txn: &mut Txn<'_>, ids: &[DeadLetterId], now: Timestamp) -> Done<Claimed> {
+    let mut claimed = Vec::new();
+    let mut bytes = 0_u64;
+    for (index, id) in ids.iter().enumerate() {
+        if CLAIM_BYTES <= bytes {
+            return Ok(Claimed {
+                dead_letters: claimed,
+                rest: ids[index..].to_vec(),
+            });
+        }
         let open = &[DeadLetterState::Open][..];
         let changed = match change(txn, *id, (open, DeadLetterState::Redriving), now, |_| {}) {
             Err(Failure::Store(StoreError::Corrupt { .. })) => continue,
@@ -260,7 +271,10 @@ pub(super) fn claim(
             continue;
         }
         match read_dead_letters::one(&txn.view(), *id) {
-            Ok(letter) => claimed.extend(letter),
+            Ok(letter) => {
+                bytes += letter.as_ref().map_or(0, |letter| letter.head.size);
+                claimed.extend(letter);
+            }
             Err(Failure::Store(error @ StoreError::Corrupt { .. })) => {
                 let back = (&[DeadLetterState::Redriving][..], DeadLetterState::Open);
                 change(txn, *id, back, now, |row| {
@@ -270,7 +284,10 @@ pub(super) fn claim(
             Err(failure) => return Err(failure),
         }
     }
-    Ok(claimed)
+    Ok(Claimed {
+        dead_letters: claimed,
+        rest: Vec::new(),
+    })
 }
 
 /// Archives open dead letters, or opens archived and claimed ones; returns how many changed.

@@ -81,3 +81,6 @@ pub(super) fn up(conn: &mut Connection, found: Found, to: i64) -> Done<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

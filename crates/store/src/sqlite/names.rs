@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension};
 
+use crate::crc::RowCrc;
 use crate::error::StoreError;
 use crate::sqlite::failure::Done;
 
@@ -38,12 +39,16 @@ impl View<'_> {
         if let Some(name) = self.texts.0.borrow().get(&id) {
             return Ok(Arc::clone(name));
         }
-        let name: Option<Arc<str>> = self
+        let row: Option<(Arc<str>, i64)> = self
             .conn
-            .prepare_cached("SELECT name FROM names WHERE id = ?1")?
-            .query_row([id], |row| row.get(0))
+            .prepare_cached("SELECT name, crc FROM names WHERE id = ?1")?
+            .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
-        let name = name.ok_or_else(|| StoreError::corrupt("names", id, "it is missing"))?;
+        let (name, stored) =
+            row.ok_or_else(|| StoreError::corrupt("names", id, "it is missing"))?;
+        if crc(&name) != stored {
+            return Err(StoreError::corrupt("names", id, "its checksum differs").into());
+        }
         let mut texts = self.texts.0.borrow_mut();
         if REMEMBERED_MAX <= texts.len() {
             texts.clear();
@@ -62,6 +67,10 @@ impl View<'_> {
     }
 }
 
+fn crc(name: &str) -> i64 {
+    RowCrc::of("names").text(name).finish()
+}
+
 /// The numbers of names, for the writer.
 #[derive(Debug, Default)]
 pub(super) struct Ids(HashMap<Arc<str>, i64>);
@@ -72,8 +81,10 @@ impl Ids {
         if let Some(id) = self.0.get(name) {
             return Ok(*id);
         }
-        conn.prepare_cached("INSERT INTO names (name) VALUES (?1) ON CONFLICT (name) DO NOTHING")?
-            .execute([name])?;
+        conn.prepare_cached(
+            "INSERT INTO names (name, crc) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING",
+        )?
+        .execute((name, crc(name)))?;
         let id = conn
             .prepare_cached("SELECT id FROM names WHERE name = ?1")?
             .query_row([name], |row| row.get(0))?;

@@ -242,14 +242,19 @@ pub(super) fn groups(view: &View<'_>, of: GroupsOf) -> Done<Vec<DeadLetterGroup>
         GroupsOf::All => (None, None),
     };
     let mut statement = view.conn.prepare_cached(
-        "SELECT id, flow, step, code, open, redriving, redriven, archived, first, last, example
+        "SELECT id, flow, step, code, open, redriving, redriven, archived, first, last, example, crc
          FROM dead_letter_groups WHERE (?1 IS NULL OR id = ?1) AND (?2 IS NULL OR flow = ?2)
          ORDER BY last DESC, id DESC",
     )?;
     let mut rows = statement.query((group, flow))?;
     let mut all = Vec::new();
     while let Some(row) = rows.next()? {
-        let step: i64 = row.get(2)?;
+        let (id, step): (i64, i64) = (row.get(0)?, row.get(2)?);
+        if group_crc(row.get(1)?, step, row.get(3)?) != row.get::<_, i64>(11)? {
+            return Err(
+                StoreError::corrupt("dead_letter_groups", id, "its checksum differs").into(),
+            );
+        }
         let signature = Signature {
             flow: FlowName(view.name(row.get(1)?)?),
             step: match step {
@@ -263,7 +268,7 @@ pub(super) fn groups(view: &View<'_>, of: GroupsOf) -> Done<Vec<DeadLetterGroup>
             *count = unsigned(row.get(4 + index)?);
         }
         all.push(DeadLetterGroup {
-            id: GroupId(unsigned(row.get(0)?)),
+            id: GroupId(unsigned(id)),
             signature,
             counts,
             first: Timestamp(row.get(8)?),
@@ -272,6 +277,15 @@ pub(super) fn groups(view: &View<'_>, of: GroupsOf) -> Done<Vec<DeadLetterGroup>
         });
     }
     Ok(all)
+}
+
+/// Returns the checksum of what the dead letters of a group have in common.
+pub(super) fn group_crc(flow: i64, step: i64, code: i64) -> i64 {
+    RowCrc::of("dead_letter_groups")
+        .int(flow)
+        .int(step)
+        .int(code)
+        .finish()
 }
 
 /// Reads the groups that have dead letters now.

@@ -11,7 +11,8 @@ use tokio::sync::oneshot;
 use crate::commit::{Commit, CommitOutcome, Committed, Durability};
 use crate::counts::Counts;
 use crate::dead_letter::{
-    DeadLetter, DeadLetterFilter, DeadLetterGroup, DeadLetterId, DeadLetterPage, DeadLetterState,
+    Claimed, DeadLetter, DeadLetterFilter, DeadLetterGroup, DeadLetterId, DeadLetterPage,
+    DeadLetterState,
 };
 use crate::dedupe::{DedupeKey, Reserved};
 use crate::error::StoreError;
@@ -232,11 +233,7 @@ impl Store for SqliteStore {
         Box::pin(self.change(SMALL, move |txn| requests::finish(txn, id, &result)))
     }
 
-    fn claim_dead_letters(
-        &self,
-        ids: Vec<DeadLetterId>,
-        now: Timestamp,
-    ) -> Pending<'_, Vec<DeadLetter>> {
+    fn claim_dead_letters(&self, ids: Vec<DeadLetterId>, now: Timestamp) -> Pending<'_, Claimed> {
         Box::pin(async move {
             within("the number of dead letters", SELECTION_MAX, ids.len())?;
             let size = SMALL.saturating_mul(ids.len());

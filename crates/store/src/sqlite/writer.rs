@@ -390,3 +390,6 @@ fn is_own(error: &StoreError) -> bool {
         | StoreError::Io { .. } => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

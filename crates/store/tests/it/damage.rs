@@ -28,6 +28,7 @@ fn payload() -> StoredPayload {
 fn fill(folder: &Path) {
     let store = open(folder);
     let mut letter = dead_letter("orders", RUN, "timeout", "MARK-LETTER-BODY");
+    letter.facts.flow = "MARK-FLOW-NAME".into();
     letter.facts.cause.private = "MARK-LETTER-HEAD".into();
     let step = StepOutcome {
         run: RUN,
@@ -82,7 +83,14 @@ fn damaged<T: std::fmt::Debug>(pending: Pending<'_, T>, table: &str, id: &str) {
 
 #[test]
 fn a_flipped_bit_is_found_and_named() {
-    for mark in ["PAYLOAD", "LETTER-BODY", "LETTER-HEAD", "STEP", "POSITION"] {
+    for mark in [
+        "FLOW-NAME",
+        "PAYLOAD",
+        "LETTER-BODY",
+        "LETTER-HEAD",
+        "STEP",
+        "POSITION",
+    ] {
         let folder = tempfile::tempdir().unwrap();
         fill(folder.path());
         flip(folder.path(), format!("MARK-{mark}").as_bytes(), 5);
@@ -104,7 +112,10 @@ fn a_flipped_bit_is_found_and_named() {
                     1,
                     "the list does not read messages"
                 );
-                assert_eq!(wait(store.claim_dead_letters(vec![letter], at(1))), []);
+                assert_eq!(
+                    wait(store.claim_dead_letters(vec![letter], at(1))).dead_letters,
+                    []
+                );
                 let head = &wait(store.dead_letters(everything(), None, 10)).dead_letters[0];
                 let fault = head.redrive_fault.as_deref().unwrap();
                 assert!(
@@ -119,8 +130,12 @@ fn a_flipped_bit_is_found_and_named() {
                     "dead_letters",
                     "1",
                 );
-                assert_eq!(wait(store.claim_dead_letters(vec![letter], at(1))), []);
+                assert_eq!(
+                    wait(store.claim_dead_letters(vec![letter], at(1))).dead_letters,
+                    []
+                );
             }
+            "FLOW-NAME" => damaged(store.dead_letter(letter), "names", "6"),
             "STEP" => damaged(store.run(RUN), "steps", &format!("{RUN}, 0")),
             _ => damaged(store.position(&flow, "file"), "positions", "orders, file"),
         }
