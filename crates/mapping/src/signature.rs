@@ -26,6 +26,9 @@ impl Kinds {
     /// Nothing: a missing value.
     pub const MISSING: Kinds = Kinds(128);
 
+    /// What only parameters of any kind take.
+    pub(crate) const OPAQUE: Kinds = Kinds(1 | 32);
+
     const JSON: Kinds = Kinds(1 | 2 | 4 | 8 | 16 | 32 | 128);
     const ANY: Kinds = Kinds(255);
 

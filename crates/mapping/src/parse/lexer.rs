@@ -133,6 +133,9 @@ impl<'s> Lexer<'s> {
         }
         if let Some(symbol) = single(first) {
             self.at += 1;
+            if matches!(symbol, "!" | "~") {
+                return Err(self.error("S0204", self.at - 1, symbol));
+            }
             return Ok(TokenKind::Symbol(symbol));
         }
         match first {

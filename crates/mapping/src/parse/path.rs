@@ -48,7 +48,11 @@ impl Parser<'_> {
         let right = right.into_expr();
         match right.kind {
             ExprKind::Path(rest) => path.steps.extend(rest.steps),
-            kind => path.steps.push(into_step(Expr { kind, ..right })),
+            kind => {
+                let mut step = into_step(Expr { kind, ..right });
+                step.tuples |= hands_on(&step);
+                path.steps.push(step);
+            }
         }
         if let Some(Step {
             kind: StepKind::Expr(expr),
@@ -254,14 +258,30 @@ fn into_path(node: Node) -> Node {
     let slots = node.seeking.clone();
     let expr = node.into_expr();
     // As a first step, predicates stay with their expression: they filter its whole result.
+    let mut step = Step::new(StepKind::Expr(expr));
+    step.tuples = hands_on(&step);
     let path = Path {
-        steps: vec![Step::new(StepKind::Expr(expr))],
+        steps: vec![step],
         ..Path::default()
     };
     let mut whole = Node::new(range, ExprKind::Path(path));
     whole.last_seeking = slots;
     whole.height = height;
     whole
+}
+
+/// Returns whether a step is a path in parentheses that hands its bindings on: a predicate has
+/// looked for a `%` in it.
+fn hands_on(step: &Step) -> bool {
+    fn within(expr: &Expr) -> bool {
+        match &expr.kind {
+            ExprKind::Path(path) => path.tuples,
+            ExprKind::Block(items) => items.last().is_some_and(within),
+            ExprKind::Filter { base, .. } | ExprKind::Group { base, .. } => within(base),
+            _ => false,
+        }
+    }
+    matches!(&step.kind, StepKind::Expr(expr) if within(expr))
 }
 
 /// Returns a later step of a path; its predicates apply to each item's result.

@@ -94,11 +94,8 @@ pub(super) fn parse(source: &str) -> (Option<Expr>, Vec<SyntaxError>) {
             errors.sort_by_key(|error| error.range);
             (Some(expr), errors)
         }
-        Err(error) => {
-            let mut errors = parser.errors;
-            errors.push(*error);
-            (None, errors)
-        }
+        // What was found before it may be a mistake of the reader's own.
+        Err(error) => (None, vec![*error]),
     }
 }
 
@@ -211,7 +208,6 @@ impl Parser<'_> {
                     Ok(node)
                 }
                 "|" => self.transform(range),
-                "~" | "!" => Err(SyntaxError::boxed("S0204", range, symbol)),
                 _ => Err(SyntaxError::boxed("S0211", range, &shown)),
             },
         }
