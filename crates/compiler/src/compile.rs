@@ -98,6 +98,7 @@ pub fn compile(files: &ProjectFiles, registry: &Registry, options: &Options) -> 
         check_owners(&mut work, project);
     }
     let mut findings = work.findings;
+    drop_consequences(&mut findings);
     findings.sort();
     let release = release.filter(|_| !findings.has_errors());
     Compiled {
@@ -108,6 +109,19 @@ pub fn compile(files: &ProjectFiles, registry: &Registry, options: &Options) -> 
         tests,
         environments: names,
     }
+}
+
+/// A file that is not well-formed has lost entries: that they are missing is no finding of its own.
+fn drop_consequences(findings: &mut Findings) {
+    let broken: Vec<_> = findings
+        .iter()
+        .filter(|finding| finding.code == codes::SYNTAX)
+        .filter_map(|finding| finding.span.map(|span| span.file))
+        .collect();
+    findings.0.retain(|finding| {
+        finding.code != codes::MISSING_KEY
+            || finding.span.is_none_or(|span| !broken.contains(&span.file))
+    });
 }
 
 struct Parts<'p, 'r> {
@@ -291,28 +305,20 @@ fn check_owners(work: &mut Work<'_>, project: &ProjectFile) {
 fn caller_signatures(work: &mut Work<'_>) -> BTreeMap<FlowName, CallerSignature> {
     let parsed = work.parsed;
     let mut all = BTreeMap::new();
-    let kept = std::mem::take(&mut work.findings);
     for file in parsed.of_kind(FileKind::Flow) {
         let root = file.document.as_ref().and_then(|d| d.root.as_ref());
         let name = root
             .and_then(|root| root.get("flow"))
             .and_then(Node::as_scalar);
         let from = root.and_then(|root| root.get("from"));
+        // What is wrong with it is told now, and once more when the flow is lowered: exact doubles
+        // are dropped at the end.
         if let (Some(name), Some(from)) = (name, from)
             && let Some(signature) = crate::from::caller_signature(work, from)
         {
             all.insert(FlowName::from(&*name.text), signature);
         }
     }
-    let contracts = std::mem::replace(&mut work.findings, kept);
-    // A contract is read once, so that what is wrong inside it is told now or never.
-    let inside = |finding: &Finding| {
-        finding.span.is_some_and(|span| {
-            let file = parsed.files.iter().find(|file| file.id == span.file);
-            file.is_some_and(|file| file.kind == FileKind::Contract)
-        })
-    };
-    work.findings.0.extend(contracts.into_iter().filter(inside));
     all
 }
 

@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use sluice_mapping::ast::TextRange;
+use sluice_mapping::eval::{Host, Limits, Mode};
+use sluice_mapping::program::{ExprTree, LeafRange, Options, Program};
 use sluice_model::fault::{Blame, Fault, FaultCode, Retry};
 use sluice_model::span::Span;
+use sluice_model::time::Timestamp;
 use sluice_model::value::Value;
+use sluice_sdk::cx::Cx;
 
 /// What an expression sees beside the payload. References only: made anew for each evaluation.
 #[derive(Clone, Copy, Default)]
@@ -62,17 +66,49 @@ pub enum Source {
 pub struct CompiledExpr {
     /// Where it is declared.
     pub span: Span,
-    /// Its source, as it was compiled.
-    pub source: Source,
+    program: Option<Program>,
+    /// What each binding of the program is, in their order.
+    bound: Vec<Bound>,
+    uses: Uses,
 }
+
+/// What a binding of a program is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bound {
+    Params,
+    Meta,
+    Steps,
+    Config,
+    Run,
+    Fault,
+    Variable(u16),
+}
+
+/// Which names an expression uses whose values have to be made for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Uses {
+    /// `$params`.
+    pub params: bool,
+    /// `$meta`.
+    pub meta: bool,
+    /// `$run`.
+    pub run: bool,
+}
+
+/// The names that expressions have everywhere, in the order of their bindings.
+const NAMES: [(&str, Bound); 6] = [
+    ("params", Bound::Params),
+    ("meta", Bound::Meta),
+    ("steps", Bound::Steps),
+    ("config", Bound::Config),
+    ("run", Bound::Run),
+    ("fault", Bound::Fault),
+];
 
 impl CompiledExpr {
     /// Compiles an expression in checked mode; `slots` are the variables in scope.
-    pub(crate) fn compile(source: &Source, _slots: &[(Arc<str>, u16)], span: Span) -> Self {
-        Self {
-            span,
-            source: source.clone(),
-        }
+    pub(crate) fn compile(source: &Source, slots: &[(Arc<str>, u16)], span: Span) -> Self {
+        Self::compile_as(source, slots, span, Mode::Checked)
     }
 
     /// Compiles an expression with the reference's semantics.
@@ -81,28 +117,156 @@ impl CompiledExpr {
             text: Arc::clone(text),
             lists: Vec::new(),
         };
-        Self::compile(&source, slots, span)
+        Self::compile_as(&source, slots, span, Mode::Dynamic)
+    }
+
+    fn compile_as(source: &Source, slots: &[(Arc<str>, u16)], span: Span, mode: Mode) -> Self {
+        let mut lists = Vec::new();
+        let mut texts = Vec::new();
+        let tree = tree_of(source, &mut lists, &mut texts);
+        // Only names that stand in the text are bound: an evaluation pays for what it uses.
+        let is_used = |name: &str| {
+            let needle = format!("${name}");
+            texts.iter().any(|text| text.contains(&needle))
+        };
+        let mut names: Vec<Arc<str>> = Vec::new();
+        let mut bound = Vec::new();
+        for (name, own) in NAMES {
+            if is_used(name) {
+                names.push(name.into());
+                bound.push(own);
+            }
+        }
+        for (name, slot) in slots {
+            if is_used(name) {
+                names.push(Arc::clone(name));
+                bound.push(Bound::Variable(*slot));
+            }
+        }
+        let uses = Uses {
+            params: bound.contains(&Bound::Params),
+            meta: bound.contains(&Bound::Meta),
+            run: bound.contains(&Bound::Run),
+        };
+        let options = Options {
+            mode,
+            bindings: names,
+            lists,
+        };
+        // What cannot be compiled is told as a finding before; then there is no release.
+        let program = Program::compile_tree(&tree, &options).ok();
+        Self {
+            span,
+            program,
+            bound,
+            uses,
+        }
     }
 
     /// Returns the expression that gives nothing, in the place of one that is broken.
     pub(crate) fn nothing(span: Span) -> Self {
         Self {
             span,
-            source: Source::List(Vec::new()),
+            program: None,
+            bound: Vec::new(),
+            uses: Uses::default(),
         }
     }
 
-    /// Evaluates it; `None` if the result is missing.
+    /// Returns which names it uses whose values have to be made for it.
+    pub fn uses(&self) -> Uses {
+        self.uses
+    }
+
+    /// Evaluates it; `None` if the result is missing. Time and chance come from `cx`.
     ///
     /// # Errors
     /// A `mapping` fault.
-    pub fn evaluate(&self, _scope: &Scope<'_>) -> Result<Option<Value<'static>>, Fault> {
-        Err(Fault::new(
-            FaultCode::MAPPING,
-            Retry::Never,
-            Blame::Us,
-            "not compiled",
-        ))
+    pub fn evaluate(&self, scope: &Scope<'_>, cx: &Cx) -> Result<Option<Value<'static>>, Fault> {
+        let Some(program) = &self.program else {
+            return Err(Fault::internal(
+                "an expression of the flow was not compiled",
+            ));
+        };
+        let mut bindings: [Option<&Value<'_>>; BINDINGS_INLINE] = [None; BINDINGS_INLINE];
+        let host = CxHost(cx);
+        let limits = Limits::default();
+        let result = if self.bound.len() <= BINDINGS_INLINE {
+            for (slot, bound) in bindings.iter_mut().zip(&self.bound) {
+                *slot = value_of(*bound, scope);
+            }
+            program.evaluate(scope.payload, &bindings[..self.bound.len()], &host, &limits)
+        } else {
+            let bindings: Vec<_> = self.bound.iter().map(|own| value_of(*own, scope)).collect();
+            program.evaluate(scope.payload, &bindings, &host, &limits)
+        };
+        match result {
+            Ok(value) => Ok(value.map(Value::into_owned)),
+            Err(error) => Err(Fault::new(
+                FaultCode::MAPPING,
+                Retry::Never,
+                Blame::Caller,
+                error.message.clone(),
+            )
+            .with_context("code", error.code)),
+        }
+    }
+}
+
+/// How many bindings are passed without a list on the heap.
+const BINDINGS_INLINE: usize = 8;
+
+fn value_of<'s>(bound: Bound, scope: &Scope<'s>) -> Option<&'s Value<'static>> {
+    match bound {
+        Bound::Params => scope.params,
+        Bound::Meta => scope.meta,
+        Bound::Steps => scope.steps,
+        Bound::Config => scope.config,
+        Bound::Run => scope.run,
+        Bound::Fault => scope.fault,
+        Bound::Variable(slot) => scope.variables.get(usize::from(slot))?.as_ref(),
+    }
+}
+
+/// Returns the evaluator's tree, and adds the places of lists and the leaves' texts.
+fn tree_of<'s>(source: &'s Source, all: &mut Vec<LeafRange>, texts: &mut Vec<&'s str>) -> ExprTree {
+    match source {
+        Source::Leaf { text, lists } => {
+            let leaf = texts.len() as u32;
+            all.extend(lists.iter().map(|range| LeafRange {
+                leaf,
+                range: *range,
+            }));
+            texts.push(text);
+            ExprTree::Leaf {
+                source: text.to_string(),
+            }
+        }
+        Source::Map(fields) => ExprTree::Map(
+            fields
+                .iter()
+                .map(|(key, source)| (key.to_string(), tree_of(source, all, texts)))
+                .collect(),
+        ),
+        Source::List(items) => ExprTree::List(
+            items
+                .iter()
+                .map(|source| tree_of(source, all, texts))
+                .collect(),
+        ),
+    }
+}
+
+/// Time and chance of an evaluation.
+struct CxHost<'c>(&'c Cx);
+
+impl Host for CxHost<'_> {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    fn random(&self) -> f64 {
+        (self.0.random() >> 11) as f64 / (1u64 << 53) as f64
     }
 }
 

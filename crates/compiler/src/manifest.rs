@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use sluice_model::ids::ReleaseId;
 
@@ -14,8 +15,6 @@ pub const COMPILER: &str = concat!("sluice ", env!("CARGO_PKG_VERSION"));
 
 /// Returns the manifest of a project: all its files but tests.
 pub(crate) fn of(project: &ProjectFiles) -> Manifest {
-    let mut whole = Sha256::new();
-    whole.update(COMPILER);
     let mut files = Vec::new();
     for (path, bytes) in &project.files {
         if matches!(
@@ -25,19 +24,23 @@ pub(crate) fn of(project: &ProjectFiles) -> Manifest {
             continue;
         }
         let sha256 = hex(&Sha256::digest(bytes));
-        // Lengths keep the fields apart, so that no two projects give one text.
-        whole.update((path.len() as u64).to_le_bytes());
-        whole.update(path.as_bytes());
-        whole.update(sha256.as_bytes());
+        let path = Arc::clone(path);
         files.push(ManifestFile {
-            path: Arc::clone(path),
+            path,
             sha256: sha256.into(),
             bytes: Arc::clone(bytes),
         });
     }
+    let listed: Vec<_> = files
+        .iter()
+        .map(|file| json!({ "path": &*file.path, "sha256": &*file.sha256, "bytes": file.bytes.len() }))
+        .collect();
+    let json = json!({ "compiler": COMPILER, "files": listed }).to_string();
+    let id = ReleaseId::from(hex(&Sha256::digest(&json)).as_str());
     Manifest {
-        id: ReleaseId::from(hex(&whole.finalize()).as_str()),
+        id,
         compiler: COMPILER.into(),
+        json: json.into(),
         files,
     }
 }

@@ -21,8 +21,10 @@ use crate::expr::{CompiledExpr, CompiledTemplate};
 /// The source files of a release, content-addressed; what is stored and deployed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
-    /// SHA-256 over compiler version and files, in hex.
+    /// SHA-256 of `json`, in hex.
     pub id: ReleaseId,
+    /// The manifest as it is stored: the compiler's version, and each file's path, SHA-256 and size.
+    pub json: Arc<str>,
     /// The version of the compiler that made it.
     pub compiler: Arc<str>,
     /// The files, ascending by path; tests are not among them.

@@ -1,1 +1,24 @@
 //! Runs the flows of a release.
+//!
+//! A delivery of a source is a vector of runs, executed step by step over the whole vector. Every
+//! run ends in exactly one outcome; what it leaves behind is stored in one commit with the source's
+//! position, and only then is the delivery acknowledged.
+
+mod call;
+mod connection;
+mod dedupe;
+mod engine;
+mod execute;
+mod flow;
+mod lanes;
+mod redrive;
+mod run;
+mod settle;
+mod sink;
+pub mod steps;
+mod subflow;
+pub mod trial;
+mod view;
+
+pub use engine::{Engine, Limits, Ports, Running};
+pub use trial::{StepTrace, Trial};

@@ -124,11 +124,11 @@ pub trait Positions: Send + Sync {
 }
 
 /// Answers the caller of a message, at most once; dropped, the caller is told of an internal fault.
-pub struct ReplyTo(Box<dyn FnOnce(Reply) + Send>);
+pub struct ReplyTo(Box<dyn FnOnce(Reply) + Send + Sync>);
 
 impl ReplyTo {
     /// Returns what calls `send` with the answer.
-    pub fn new(send: impl FnOnce(Reply) + Send + 'static) -> Self {
+    pub fn new(send: impl FnOnce(Reply) + Send + Sync + 'static) -> Self {
         Self(Box::new(send))
     }
 
