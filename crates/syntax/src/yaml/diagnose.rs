@@ -116,6 +116,11 @@ impl Case<'_> {
             ErrorKind::MappingKeyNotAllowed => self.indicator("begins a key"),
             ErrorKind::BlockSequenceEntryNotAllowed => self.item_after_key(),
             ErrorKind::CommentNotSeparated => self.comment(),
+            ErrorKind::CommentInterceptedScalar => {
+                let finding = self.finding(self.here(), "a comment stands inside of a text");
+                let help = "put it before the key, or quote the text if it is none";
+                self.diagnosis(finding.with_help(help))
+            }
             ErrorKind::ExpectedDocumentStart => self.document_start(),
             _ => self.other(kind),
         }
@@ -135,6 +140,15 @@ impl Case<'_> {
             origin: self.line.range.start,
             end: self.line.range.start,
             follows: false,
+        }
+    }
+
+    /// Returns a diagnosis of what an earlier error in the same entry, or one of the same words, has
+    /// most likely led to.
+    fn may_follow(&self, finding: Finding) -> Diagnosis {
+        Diagnosis {
+            follows: true,
+            ..self.diagnosis(finding)
         }
     }
 
@@ -267,7 +281,7 @@ impl Case<'_> {
                 self.span(indent),
                 " ".repeat(column),
             );
-        self.diagnosis(finding)
+        self.may_follow(finding)
     }
 
     fn expected_key(&self) -> Diagnosis {
@@ -298,7 +312,7 @@ impl Case<'_> {
                     "a list item stands among the keys of a map",
                 )
                 .with_help("put the list under a key of its own, and indent it");
-            return self.diagnosis(finding);
+            return self.may_follow(finding);
         }
         let subject = self.subject();
         let indent = self.line.indent();
@@ -320,7 +334,7 @@ impl Case<'_> {
                 "indent it by {}, as the keys that it stands beside",
                 choices(&columns)
             ));
-        self.diagnosis(finding)
+        self.may_follow(finding)
     }
 
     fn expected_item(&self) -> Diagnosis {
@@ -332,7 +346,7 @@ impl Case<'_> {
                 "put `- ` before it if it is an item; indent it as the item's other keys if it \
                  belongs to the item before; else indent it as the key of the list",
             );
-        self.diagnosis(finding)
+        self.may_follow(finding)
     }
 
     fn item_after_key(&self) -> Diagnosis {
@@ -425,8 +439,33 @@ impl Case<'_> {
                 end: line.range.start,
                 follows: false,
             },
-            None => self.other_at("the value of the file ended before this line"),
+            None => self.after_value(),
         }
+    }
+
+    /// The value of the whole file has ended, and more follows.
+    fn after_value(&self) -> Diagnosis {
+        let mut first = Line::at(self.masked, 0);
+        while first.is_blank(self.masked)
+            && let Some(next) = first.after(self.masked)
+        {
+            first = next;
+        }
+        if self.text[first.range.start..first.indent_end].contains('\t') {
+            return Case {
+                line: first,
+                ..*self
+            }
+            .tab();
+        }
+        let finding = self
+            .finding(self.here(), "the value of the file ended before this line")
+            .with_place(
+                self.span(first.value.clone()),
+                "this is read as the value of the whole file",
+            )
+            .with_help("write each entry as `key: value`, all with the same indentation");
+        self.may_follow(finding)
     }
 
     fn other_at(&self, message: &str) -> Diagnosis {

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use sluice_model::finding::Findings;
+use sluice_model::finding::{Finding, Findings};
 use sluice_model::span::FileId;
 
 use crate::options::{ParseOptions, SYNTAX_ERRORS_MAX};
@@ -40,7 +40,8 @@ pub(super) fn read(file: FileId, text: &str, options: &ParseOptions) -> (Documen
         let count = parts.entry(part).or_default();
         *count += 1;
         // A closing bracket that is left over is most likely one whose opening was left out.
-        let follows = diagnosis.follows && 1 < *count;
+        let same = |own: &Finding| own.message == diagnosis.finding.message;
+        let follows = diagnosis.follows && (1 < *count || errors.iter().any(same));
         if !follows && !lines.contains(&line.range.start) {
             errors.push(diagnosis.finding);
             lines.push(line.range.start);

@@ -8,7 +8,7 @@ use crate::yaml::lines::{self, Line, single_quoted};
 impl Case<'_> {
     /// The parser expected a comma or a closing bracket.
     pub(super) fn flow(&self) -> Diagnosis {
-        let Some(&open) = self.open_flows.last() else {
+        let Some(open) = self.open_flows.last().copied().or(self.open_bracket()) else {
             return self.other_at("a comma or a closing bracket is expected here");
         };
         let opening = Line::at(self.masked, open);
@@ -51,7 +51,34 @@ impl Case<'_> {
                 format!("the `{bracket}` is opened here"),
             )
             .with_help("put a comma between two entries; quote a text that holds `,:{}[]\"'`");
+        if opening.range.start != line.range.start {
+            return self.may_follow(finding);
+        }
         self.diagnosis(finding)
+    }
+
+    /// Returns the last bracket that is not closed before the parser's place. Brackets at the
+    /// beginning of what may be a key are such that the parser has not told of.
+    fn open_bracket(&self) -> Option<usize> {
+        let part = self.masked.get(self.last_end..self.at)?;
+        let mut open = Vec::new();
+        let mut quote = None;
+        let mut before = ' ';
+        for (index, sign) in part.char_indices() {
+            let begins = matches!(before, ' ' | '\n' | '[' | '{' | ',');
+            match (quote, sign) {
+                (Some(own), _) if own == sign => quote = None,
+                (Some(_), _) => {}
+                (None, '"' | '\'') if begins => quote = Some(sign),
+                (None, '[' | '{') => open.push(self.last_end + index),
+                (None, ']' | '}') => {
+                    open.pop();
+                }
+                _ => {}
+            }
+            before = sign;
+        }
+        open.pop()
     }
 
     /// Returns the value that the parser's place lies in: from behind the last `,`, bracket or `: `
@@ -135,9 +162,6 @@ impl Case<'_> {
         let finding = self
             .finding(self.here(), format!("`{sign}` closes nothing that is open"))
             .with_help("remove it; quote the text if it is one");
-        Diagnosis {
-            follows: true,
-            ..self.diagnosis(finding)
-        }
+        self.may_follow(finding)
     }
 }

@@ -632,3 +632,42 @@ fn fixes_mend() {
     mends("a: 1\n  b: 2\n", "a: 1\nb: 2\n");
     mends("a: {x}/{y}\n", "a: '{x}/{y}'\n");
 }
+
+const FLOW: &str = "\
+flow: intake
+from: { api: orders#create }
+steps:
+  - map: one
+  - call: two
+    when: total > 1
+    with: { subject: (\"Large \" & id), amount: [total, 'a'] }
+  - id: three
+    undo: { call: four, params: { id: $steps.three.id } }
+on_failure:
+  - log: \"failed {id}\"
+";
+
+/// One slip of the finger anywhere in a file makes one finding, seldom two, and hides little.
+#[test]
+fn one_mistake_makes_few_findings() {
+    let mut counts = [0; 6];
+    for (at, _) in FLOW.char_indices() {
+        for slip in ["\"", "'", "[", "}", ": ", "\t", "*", "- "] {
+            let mut text = FLOW.to_owned();
+            text.insert_str(at, slip);
+            let (document, findings) = crate::parse_yaml(FileId(0), &text);
+            let count = findings.0.len();
+            counts[count.min(5)] += 1;
+            let left = document
+                .root
+                .as_ref()
+                .map_or(0, |root| show_tree(root).len());
+            let line = FLOW[..at].matches('\n').count();
+            assert!(line < 4 || 80 < left, "{slip:?} at {at} hides all: {text}");
+        }
+    }
+    let all: usize = counts.iter().sum();
+    assert_eq!(counts[5], 0, "{counts:?}");
+    assert!((counts[3] + counts[4]) * 50 < all, "{counts:?}");
+    assert!(counts[2] * 10 < all, "{counts:?}");
+}
