@@ -72,6 +72,16 @@ impl Generator {
         }
     }
 
+    /// Puts the first of these that is a value of the type before all that is generated: the
+    /// examples of a body, which stand beside its type.
+    pub fn with_examples(mut self, examples: &[Value<'static>]) -> Self {
+        let valid = |value: &&Value<'static>| self.validator.accepts(0, value);
+        if let Some(example) = examples.iter().find(valid) {
+            self.examples[0] = Some(example.clone());
+        }
+        self
+    }
+
     /// Returns the value that belongs to the seed.
     pub fn generate(&self, seed: u64) -> Value<'static> {
         let mut draw = Draw {

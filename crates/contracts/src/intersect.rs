@@ -5,7 +5,8 @@ use std::sync::Arc;
 use rust_decimal::Decimal;
 use sluice_model::span::Span;
 use sluice_model::types::{
-    Bounds, Discriminator, Field, Kind, ListType, RecordType, TextType, Type, TypeRef, UnionType,
+    Bounds, Discriminator, Field, Kind, ListType, Meta, RecordType, TextType, Type, TypeRef,
+    UnionType,
 };
 
 /// How deep two types are compared.
@@ -31,6 +32,16 @@ pub(crate) fn intersect(a: &Type, b: &Type, resolve: &mut Resolve) -> Result<Typ
 }
 
 fn meet(a: &Type, b: &Type, resolve: &mut Resolve, depth: usize) -> Result<Type, Conflict> {
+    let mut met = meet_values(a, b, resolve, depth)?;
+    // What is known beside values is known of both: a PII class must not get lost in a merge.
+    met.meta = match (&a.meta, &b.meta) {
+        (Some(a), Some(b)) if !Arc::ptr_eq(a, b) => Some(Arc::new(overlaid((**a).clone(), b))),
+        (a, b) => a.clone().or_else(|| b.clone()),
+    };
+    Ok(met)
+}
+
+fn meet_values(a: &Type, b: &Type, resolve: &mut Resolve, depth: usize) -> Result<Type, Conflict> {
     let nullable = a.nullable && b.nullable;
     let same = |ty: &Type| {
         Ok(Type {
@@ -61,17 +72,30 @@ fn meet(a: &Type, b: &Type, resolve: &mut Resolve, depth: usize) -> Result<Type,
         (_, Kind::Union(union)) => return distribute(union, a, nullable, resolve, depth, true),
         _ => meet_kinds(a, b, resolve, depth)?,
     };
-    let meta = a.meta.clone().or_else(|| b.meta.clone());
     Ok(Type {
         kind,
         nullable,
-        meta,
+        meta: None,
     })
 }
 
 fn or_null(mut ty: Type, reference: &Type) -> Type {
     ty.nullable |= reference.nullable;
     ty
+}
+
+/// What is said nearer to the use stands over what is said farther away.
+pub(crate) fn overlaid(own: Meta, below: &Meta) -> Meta {
+    Meta {
+        name: own.name.or_else(|| below.name.clone()),
+        description: own.description.or_else(|| below.description.clone()),
+        pii: own.pii.or_else(|| below.pii.clone()),
+        unit: own.unit.or_else(|| below.unit.clone()),
+        deprecated: own.deprecated || below.deprecated,
+        example: own.example.or_else(|| below.example.clone()),
+        default: own.default.or_else(|| below.default.clone()),
+        span: own.span.or(below.span),
+    }
 }
 
 fn meet_kinds(a: &Type, b: &Type, resolve: &mut Resolve, depth: usize) -> Result<Kind, Conflict> {

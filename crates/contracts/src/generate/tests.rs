@@ -1,5 +1,6 @@
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
+use sluice_model::value::Value;
 
 use super::{Examples, Generator};
 use crate::contract::Contract;
@@ -84,6 +85,16 @@ $defs:
             Record({"value": Int(398), "children": List([Record({"value": Int(391), "children": List([Record({"value": Int(144), "children": List([])}), Record({"value": Record({"of": Record({"of": Int(572)})}), "children": List([Record({"value": Int(661), "children": List([])}), Record({"value": Int(811), "children": List([])})])}), Record({"value": Int(741), "children": List([Record({"value": Int(187), "children": List([])}), Record({"value": Int(546), "children": List([])})])})])}), Record({"value": Record({"of": Int(754)}), "children": List([Record({"value": Int(931), "children": List([Record({"value": Int(778), "children": List([])}), Record({"value": Int(890), "children": List([])}), Record({"value": Int(409), "children": List([])})])})])})])})
         "#]],
     );
+}
+
+#[test]
+fn examples_of_a_body_come_before_all_others() {
+    let contract = contract("{ type: integer, maximum: 5, examples: [1] }");
+    let generator = Generator::new(contract.root().expect("a root"), Examples::Prefer);
+    let generator = generator.with_examples(&[Value::Int(9), Value::Int(4)]);
+    assert_eq!(generator.generate(3), Value::Int(4));
+    let generator = generator.with_examples(&[Value::Int(9)]);
+    assert_eq!(generator.generate(3), Value::Int(4));
 }
 
 #[test]

@@ -13,12 +13,15 @@ use sluice_model::span::Span;
 use sluice_model::types::{Definitions, Kind, Meta, Type, TypeRef};
 use sluice_syntax::tree::{Entry, Map, Node, NodeKind};
 
-use crate::intersect::intersect;
-use crate::schema::files::{Dialect, Files, RefProblem, escaped, unescaped};
+use crate::intersect::{intersect, overlaid};
+use crate::schema::files::{Dialect, Files, Place, RefProblem, escaped, unescaped};
 use crate::schema::keywords::Keywords;
 
 /// How deep schemas may stand in each other, `allOf` across references included.
 const DEPTH_MAX: usize = 100;
+
+/// How many schemas are looked at for what is known of a definition beside its values.
+const METAS_MAX: usize = 32;
 
 /// Which way a value travels: fields that are `readOnly` need not be in a request, those that are
 /// `writeOnly` need not be in an answer.
@@ -38,6 +41,8 @@ struct Target<'d> {
     direction: Direction,
     declared: Span,
     meta: Arc<Meta>,
+    /// Whether the meta holds all that lowering will find out.
+    known: bool,
     state: State,
 }
 
@@ -124,10 +129,8 @@ impl<'d> Lowering<'d> {
             return *index;
         }
         let name = self.name_of(file, &key.1, node);
-        let mut meta = match node.as_map() {
-            Some(map) => self.meta(&Keywords::of(map), at),
-            None => Meta::default(),
-        };
+        let mut budget = METAS_MAX;
+        let mut meta = self.gathered(file, node, at, &mut budget);
         meta.name = Some(Arc::clone(&name));
         let index = self.targets.len();
         self.targets.push(Target {
@@ -138,10 +141,37 @@ impl<'d> Lowering<'d> {
             direction,
             declared: at,
             meta: Arc::new(meta),
+            known: 0 < budget,
             state: State::Waiting,
         });
         self.index.insert(key, index);
         index
+    }
+
+    /// Returns what is known of a definition before it is lowered: what it says itself, and what
+    /// the references and merges that it consists of say.
+    fn gathered(&mut self, file: usize, node: &'d Node, at: Span, budget: &mut usize) -> Meta {
+        let Some(map) = node.as_map() else {
+            return Meta::default();
+        };
+        let keywords = Keywords::of(map);
+        let mut meta = self.meta(&keywords, at);
+        let mut parts = Vec::new();
+        if let Some(reference) = keywords.reference.and_then(|entry| entry.value.as_scalar()) {
+            parts.extend(self.files.resolve(file, &reference.text).ok());
+        }
+        let members = keywords.all_of.and_then(|entry| entry.value.as_list());
+        let members = members.unwrap_or(&[]).iter();
+        parts.extend(members.map(|node| Place { file, node }));
+        for part in parts {
+            if *budget == 0 {
+                break;
+            }
+            *budget -= 1;
+            let below = self.gathered(part.file, part.node, at, budget);
+            meta = overlaid(meta, &below);
+        }
+        meta
     }
 
     /// The name for people: the last part of the pointer, the title of a root, else its file.
@@ -270,10 +300,10 @@ impl<'d> Lowering<'d> {
         self.current = current;
         self.direction = direction;
         let own = &self.targets[index];
-        let meta = match (&ty.kind, &ty.meta) {
+        let meta = match &ty.meta {
             // The name of a definition that only refers to another one is still its own.
-            (Kind::Ref(_), Some(below)) => overlaid((*own.meta).clone(), below),
-            _ => (*own.meta).clone(),
+            Some(below) => overlaid((*own.meta).clone(), below),
+            None => (*own.meta).clone(),
         };
         ty.meta = Some(Arc::new(meta));
         self.targets[index].state = State::Done(ty.clone());
@@ -323,10 +353,9 @@ impl<'d> Lowering<'d> {
             return Type::any();
         };
         let target = self.refer(index);
-        if !self.dialect(file).siblings {
-            return target;
-        }
-        let ty = if keywords.restrict() {
+        // Older dialects pass over what stands beside a reference. Constraints are; a PII class that
+        // somebody wrote there is heeded all the same.
+        let ty = if keywords.restrict() && self.dialect(file).siblings {
             let own = self.constrained(file, node, &keywords, declared);
             self.meet(target, own, reference.key_span)
         } else {
@@ -342,16 +371,29 @@ impl<'d> Lowering<'d> {
         Type {
             kind: Kind::Ref(reference),
             nullable: false,
-            meta: Some(Arc::clone(&target.meta)),
+            // Else the definition itself tells, when the reference is followed.
+            meta: target.known.then(|| Arc::clone(&target.meta)),
         }
     }
 
-    /// Adds what a schema says beside its constraints; over what a reference brought along.
+    /// Adds what a schema says beside its constraints, over what a reference or a merge brought
+    /// along. The name stays with a reference: what was merged is no longer what had the name.
     fn annotated(&mut self, mut ty: Type, keywords: &Keywords<'d>, declared: Span) -> Type {
         let own = self.meta(keywords, declared);
+        let silent = Meta {
+            span: own.span,
+            ..Meta::default()
+        };
+        if matches!(ty.kind, Kind::Ref(_)) && own == silent {
+            return ty;
+        }
         ty.meta = Some(Arc::new(match (&ty.kind, &ty.meta) {
             (Kind::Ref(_), Some(below)) => overlaid(own, below),
-            _ => own,
+            (_, Some(below)) => Meta {
+                name: None,
+                ..overlaid(own, below)
+            },
+            (_, None) => own,
         }));
         ty
     }
@@ -567,20 +609,6 @@ impl<'d> Lowering<'d> {
             );
         }
         meta
-    }
-}
-
-/// What is said nearer to the use stands over what the definition says.
-fn overlaid(own: Meta, below: &Meta) -> Meta {
-    Meta {
-        name: own.name.or_else(|| below.name.clone()),
-        description: own.description.or_else(|| below.description.clone()),
-        pii: own.pii.or_else(|| below.pii.clone()),
-        unit: own.unit.or_else(|| below.unit.clone()),
-        deprecated: own.deprecated || below.deprecated,
-        example: own.example.or_else(|| below.example.clone()),
-        default: own.default.or_else(|| below.default.clone()),
-        span: own.span.or(below.span),
     }
 }
 

@@ -138,6 +138,54 @@ $defs: { Mail: { type: string, x-pii: contact, description: Theirs. } }
 }
 
 #[test]
+fn a_pii_class_is_never_lost() {
+    let project = Project::new(&[(
+        "a.openapi.yaml",
+        "
+openapi: 3.0.3
+paths: {}
+components:
+  schemas:
+    Mail: { type: string, x-pii: contact }
+    Plain: { type: string }
+    Alias: { $ref: '#/components/schemas/Mail' }
+    Person:
+      properties:
+        direct: { $ref: '#/components/schemas/Mail' }
+        beside: { $ref: '#/components/schemas/Plain', x-pii: contact }
+        through: { $ref: '#/components/schemas/Alias' }
+        merged: { allOf: [{ $ref: '#/components/schemas/Mail' }, { maxLength: 5 }] }
+        added: { allOf: [{ $ref: '#/components/schemas/Plain' }, { x-pii: contact }] }
+        last: { allOf: [{ maxLength: 5 }, { $ref: '#/components/schemas/Mail' }], description: A }
+        null: { allOf: [{ $ref: '#/components/schemas/Mail' }], nullable: true }
+    Merged:
+      allOf:
+        - { $ref: '#/components/schemas/Person' }
+        - { properties: { beside: { maxLength: 3 }, direct: { description: B } } }
+",
+    )]);
+    let (contract, findings) = project.read();
+    assert_eq!(project.show(&findings), "");
+    for name in ["Person", "Merged"] {
+        let ty = contract.type_named(name).expect("the contract has it");
+        assert_eq!(ty.name(), Some(name));
+        let Kind::Record(record) = &ty.kind else {
+            panic!("{ty}")
+        };
+        assert_eq!(record.fields.len(), 7);
+        for field in &record.fields {
+            let meta = field.ty.resolved().meta.expect("a field has its place");
+            assert_eq!(
+                meta.pii.as_deref(),
+                Some("contact"),
+                "{name}.{}",
+                field.name
+            );
+        }
+    }
+}
+
+#[test]
 fn alternatives_and_merges() {
     check(
         "
