@@ -161,8 +161,10 @@ pub(crate) fn check_map(source: &str, node: &Node) {
 /// Returns the settings of a property test: at least `cases`, more by `PROPTEST_CASES`.
 pub(crate) fn cases(cases: u32) -> ProptestConfig {
     let default = ProptestConfig::default();
+    let cases = default.cases.max(cases);
     ProptestConfig {
-        cases: default.cases.max(cases),
+        cases,
+        max_global_rejects: cases.saturating_mul(4),
         failure_persistence: None,
         ..default
     }
