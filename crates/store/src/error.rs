@@ -36,7 +36,8 @@ pub enum StoreError {
     /// The file was written by a version of Sluice that this one does not know, or by an older one
     /// where only the owner may bring it up to date.
     #[error(
-        "`{}` has schema version {found}, and this version of Sluice knows version {known}: {remedy}",
+        "`{}` has schema version {found}, and this version of Sluice knows version {known}: \
+         {remedy}",
         file.display()
     )]
     Version {

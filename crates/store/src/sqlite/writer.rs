@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
+use rusqlite::config::DbConfig;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::error::StoreError;
@@ -239,11 +240,14 @@ impl Worker {
             self.group(&mut group);
             self.checkpoint();
         }
-        // Copies the rest, so that the next start has no log to read. It is safe to fail.
-        let _ = self
-            .session
-            .conn
-            .execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        let conn = &self.session.conn;
+        if self.shared.broken().is_some() {
+            // After an error of the disk nothing is synced again: the log stays as it is.
+            let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        } else {
+            // Copies the rest, so that the next start has no log to read. It is safe to fail.
+            let _ = conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        }
     }
 
     /// Writes a group and answers it.
