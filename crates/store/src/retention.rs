@@ -9,7 +9,8 @@ pub const PRUNE_MAX: usize = 10_000;
 /// What is to be deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Prune {
-    /// Runs that began before an instant, with their steps and payloads.
+    /// Runs that began before an instant, with their steps and payloads; for all flows, also steps
+    /// and payloads that have no run.
     Runs {
         /// The flow; `None` for all.
         flow: Option<FlowName>,

@@ -72,6 +72,25 @@ pub(super) fn runs(store: &dyn Store) {
     assert_eq!(prune_all(store, &none, 3), 0);
     let page = wait(store.runs(RunFilter::default(), None, 100));
     assert_eq!(page.runs.len(), 5);
+
+    let payloads = [1, 16].map(|i| {
+        let id = RunId(all[i].0.0 + 1);
+        StoredPayload::plain(id, PayloadFormat::Json, vec![9].into(), None)
+    });
+    commit(
+        store,
+        Commit {
+            payloads: payloads.to_vec(),
+            ..Commit::default()
+        },
+    );
+    assert_eq!(
+        prune_all(store, &every, 3),
+        0,
+        "what has no run is not counted"
+    );
+    let left = payloads.map(|one| wait(store.payload(one.run, one.reference.hash)).is_some());
+    assert_eq!(left, [false, true]);
 }
 
 /// Closed dead letters, expired keys and finished requests go; open ones never.

@@ -105,7 +105,31 @@ fn runs(
     let terms = terms::prune(txn, limit)?;
     let mut pruned = pruned(found.len(), limit);
     pruned.more |= limit <= terms;
+    if flow.is_none() && !pruned.more {
+        let orphans = orphans(txn, before, limit)?;
+        pruned.more |= limit <= orphans;
+    }
     Ok(pruned)
+}
+
+/// Deletes steps and payloads whose runs have no summary and, as their ids say, began before.
+fn orphans(txn: &Txn<'_>, before: Timestamp, limit: usize) -> Done<usize> {
+    let millis = before
+        .millis()
+        .saturating_sub(txn.state.clock_slack)
+        .clamp(0, i64::MAX >> COUNTER_BITS);
+    let mut deleted = 0;
+    for sql in [
+        "DELETE FROM steps WHERE (run, ordinal) IN
+         (SELECT run, ordinal FROM steps WHERE run < coalesce(min(?1,
+          (SELECT min(id) FROM runs)), ?1) LIMIT ?2)",
+        "DELETE FROM payloads WHERE rowid IN
+         (SELECT rowid FROM payloads WHERE run < coalesce(min(?1,
+          (SELECT min(id) FROM runs)), ?1) LIMIT ?2)",
+    ] {
+        deleted += delete(txn, sql, (millis << COUNTER_BITS, rows(limit - deleted)))?;
+    }
+    Ok(deleted)
 }
 
 fn dead_letters(txn: &mut Txn<'_>, before: Timestamp, limit: usize) -> Done<usize> {

@@ -31,7 +31,8 @@ fn a_second_owner_is_told_who_the_first_is() {
         folder.path(),
         expect![
             "the data folder `DATA` is in use by process 4711 \
-             (started 2023-11-14T22:13:20.000Z, listens on 127.0.0.1:8080): stop that process, or use another folder"
+             (started 2023-11-14T22:13:20.000Z, listens on 127.0.0.1:8080): \
+             stop that process, or use another folder"
         ],
     );
     commit(&store, Commit::default());
@@ -118,10 +119,9 @@ fn a_newer_version_is_refused_before_any_write() {
     drop(conn);
     let before = std::fs::read(&file).unwrap();
     let expected = || {
-        expect![[
-            "`DATA/store.sqlite` has schema version 99, and this version of Sluice knows version 1: \
-         use the version that wrote it, or a newer one"
-        ]]
+        expect![["`DATA/store.sqlite` has schema version 99, \
+         and this version of Sluice knows version 1: \
+         use the version that wrote it, or a newer one"]]
     };
     check(SqliteReader::open(folder.path()), folder.path(), expected());
     check(
