@@ -123,10 +123,27 @@ fn evaluate(
     };
     let program = Program::compile(source, &options).map_err(|errors| errors[0].code)?;
     let bindings: Vec<Option<&Value<'_>>> = bindings.iter().map(|(_, v)| Some(*v)).collect();
-    program
-        .evaluate(input, &bindings, &TestHost, limits)
-        .map(|value| value.map(Value::into_owned))
-        .map_err(|error| error.code)
+    let run = |input: Option<&Value<'static>>| -> Came {
+        program
+            .evaluate(input, &bindings, &TestHost, limits)
+            .map(|value| value.map(Value::into_owned))
+            .map_err(|error| error.code)
+    };
+    let came = run(input);
+    if let Some(input) = input {
+        // What the program says that it does not read makes no difference.
+        let text = json::to_string(input);
+        let projected = json::read(
+            text.as_bytes(),
+            program.projection(),
+            &json::Limits::default(),
+        )
+        .expect("what was written can be read")
+        .into_owned();
+        let again = run(Some(&projected));
+        assert_eq!(came, again, "{source} by {:?}", program.projection());
+    }
+    came
 }
 
 /// Compares as ECMAScript does: numbers as doubles.

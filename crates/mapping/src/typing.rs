@@ -1,4 +1,25 @@
 //! Checked mode: what type an expression has, and what is wrong with it before it runs.
+//!
+//! Nothing is said about what is not known: [`sluice_model::types::Kind::Any`] goes everywhere. Of a
+//! union, what only some alternatives have may be missing, and only what none has is a mistake. A
+//! record type that lists fields means those, also where it is open, as JSON Schema's objects are
+//! unless they say otherwise: a field that an open record does not list is an unknown path. Only a
+//! record type without any field, or one that gives the type of its other fields, has any field.
+
+mod arguments;
+mod call;
+mod constructors;
+mod explain;
+mod known;
+mod narrowing;
+mod operators;
+mod paths;
+mod results;
+mod scope;
+mod shape;
+#[cfg(test)]
+mod tests;
+mod walk;
 
 use std::sync::Arc;
 
@@ -7,13 +28,16 @@ use sluice_model::span::Span;
 use sluice_model::types::Type;
 
 use crate::ast::{Expr, TextRange};
+use crate::typing::known::Place;
+use crate::typing::scope::Scope;
+use crate::typing::walk::Checker;
 
 /// What an expression sees, with the types.
 #[derive(Debug, Clone, Default)]
 pub struct Env {
     /// The type of the context; `None` if there is none.
     pub context: Option<Type>,
-    /// The variables in scope.
+    /// The variables in scope; of two with one name the later counts.
     pub variables: Vec<Binding>,
 }
 
@@ -35,11 +59,12 @@ pub struct Typed {
     pub ty: Type,
     /// Whether the result may be missing.
     pub optional: bool,
-    /// What is wrong with it.
+    /// What is wrong with it, in the order of the text.
     pub problems: Vec<Problem>,
-    /// The expressions that are lists by their type: the evaluator keeps them lists.
+    /// The expressions that are lists by their type: the evaluator keeps them lists, also where
+    /// they have one item or none.
     pub lists: Vec<TextRange>,
-    places: Vec<(String, TextRange)>,
+    place: Option<Arc<Place>>,
 }
 
 impl Typed {
@@ -50,22 +75,16 @@ impl Typed {
             optional: true,
             problems: Vec::new(),
             lists: Vec::new(),
-            places: Vec::new(),
+            place: None,
         }
     }
 
-    /// Returns the range of the expression that produced the value at a JSON Pointer of the result:
-    /// that of the longest prefix that is known.
+    /// Returns the range of the expression that produced the value at a JSON Pointer (RFC 6901) of
+    /// the result: that of the longest prefix that is known. `*` stands for any key.
+    ///
+    /// Of the branches of a conditional, the first that has the value counts.
     pub fn place(&self, pointer: &str) -> Option<TextRange> {
-        let is_prefix = |place: &str| {
-            pointer
-                .strip_prefix(place)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        let fitting = self.places.iter().filter(|(place, _)| is_prefix(place));
-        fitting
-            .max_by_key(|(place, _)| place.len())
-            .map(|(_, range)| *range)
+        self.place.as_ref().map(|place| place.find(pointer))
     }
 }
 
@@ -92,12 +111,16 @@ pub struct Problem {
     pub declared: Option<Span>,
 }
 
-/// Infers the type of an expression and finds what is wrong with it.
-pub fn check(_expr: &Expr, _source: &str, _env: &Env) -> Typed {
-    Typed::unknown()
+/// Infers the type of an expression and finds what is wrong with it. `source` is the text that the
+/// tree was parsed from.
+pub fn check(expr: &Expr, source: &str, env: &Env) -> Typed {
+    Checker::new(source, expr.range, Scope::of(env)).check(expr)
 }
 
-/// Returns the environment where a condition holds, or does not hold.
-pub fn narrow(_condition: &Expr, env: &Env, _holds: bool) -> Env {
-    env.clone()
+/// Returns the environment where a condition holds, or does not hold: fields and variables that
+/// must be there for it are required in it, and not null.
+pub fn narrow(condition: &Expr, env: &Env, holds: bool) -> Env {
+    let mut scope = Scope::of(env);
+    narrowing::narrow(&mut scope, condition, holds);
+    scope.into_env(env)
 }
