@@ -2,8 +2,8 @@
 //!
 //! [`store::Store`] is what the engine and the verbs see; [`sqlite::store::SqliteStore`] keeps it
 //! in a data folder that one process owns, [`sqlite::reader::SqliteReader`] reads that folder
-//! beside the owner. Whatever settles a message goes in one [`commit::Commit`], so that a crash leaves all
-//! of it or nothing. The store reads no clock: whoever calls it says what time it is.
+//! beside the owner. Whatever settles a message goes in one [`commit::Commit`], so that a crash
+//! leaves all of it or nothing. The store reads no clock: whoever calls it says what time it is.
 
 pub mod commit;
 pub mod conformance;
