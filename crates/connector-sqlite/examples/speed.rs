@@ -47,6 +47,9 @@ async fn write(count: usize, mode: &str) {
         columns: columns.collect(),
         primary_key: vec![names[0]],
         unique_keys: Vec::new(),
+        definition: "(id TEXT PRIMARY KEY, sku TEXT, name TEXT, email TEXT, quantity INTEGER, \
+                     amount INTEGER, day TEXT)"
+            .into(),
         span: Span {
             file: FileId(0),
             start: 0,

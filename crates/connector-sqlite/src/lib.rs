@@ -46,8 +46,7 @@ pub struct SqliteConfig {
     /// The database file; a relative path starts at the project's folder.
     pub file: String,
     /// Whether a missing file, and those tables of the contract that are missing in it, are made
-    /// when the connection is first used. Columns, keys and literal defaults are; foreign keys,
-    /// checks and indexes are not.
+    /// when the connection is first used, by the contract's own `CREATE TABLE` statements.
     pub create: bool,
     /// How long a statement waits while another process writes, before it is refused.
     pub busy_timeout: Duration,
@@ -100,13 +99,6 @@ impl Connection for Sqlite {
                 _ => None,
             })
             .collect();
-        if config.create {
-            problems.extend(
-                tables
-                    .iter()
-                    .filter_map(|table| schema::cannot_create(table)),
-            );
-        }
         if !problems.is_empty() {
             return Err(problems);
         }

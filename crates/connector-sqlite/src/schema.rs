@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use sluice_model::fault::{Blame, Fault, FaultCode, Retry};
-use sluice_model::operation::{SqlColumn, SqlTable};
-use sluice_model::value::Value;
-use sluice_sdk::check::Problem;
+use sluice_model::operation::SqlTable;
 
 use crate::fault::fault;
 
@@ -14,107 +12,100 @@ pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// Returns why a table cannot be made from what the contract's types say of it.
-pub(crate) fn cannot_create(table: &SqlTable) -> Option<Problem> {
-    let column = table.columns.iter().find(|column| {
-        column.optional
-            && !column.ty.nullable
-            && !is_row_id(table, column)
-            && default(column).is_none()
-    })?;
-    let text = format!(
-        "the table `{}` cannot be made: its column `{}` has a default or is computed by a rule",
-        table.name, column.name
-    );
-    Some(Problem::new("/create", text).with_help(
-        "make the tables by the contract's own statements, such as \
-         `sqlite3 shop.db < contracts/shop.sql`, and remove `create`",
-    ))
-}
-
-/// Makes the tables that are missing.
+/// Makes the tables that are missing, as the contract's own statements do, with the keys that it
+/// adds elsewhere (`ALTER TABLE`, `CREATE UNIQUE INDEX`).
 pub(crate) fn create(
     connection: &rusqlite::Connection,
     tables: &[Arc<SqlTable>],
     file: &str,
 ) -> Result<(), Fault> {
     for table in tables {
-        if let Some(problem) = cannot_create(table) {
-            let fault = Fault::new(
-                FaultCode::NOT_FOUND,
-                Retry::Never,
-                Blame::Config,
-                problem.message,
-            );
-            if columns(connection, &table.name, file)?.is_empty() {
-                return Err(fault);
-            }
-            continue;
+        if columns(connection, &table.name, file)?.is_empty() {
+            // All of it or nothing; another process that made it meanwhile is no fault.
+            let made = connection
+                .execute_batch("BEGIN IMMEDIATE")
+                .and_then(|()| make(connection, table));
+            let ended = match &made {
+                Ok(()) => connection.execute_batch("COMMIT"),
+                Err(_) => connection.execute_batch("ROLLBACK"),
+            };
+            made.and(ended)
+                .map_err(|error| not_made(error, table, file))?;
         }
-        connection
-            .execute_batch(&statement(table))
-            .map_err(|error| fault(error, file))?;
     }
     Ok(())
 }
 
-fn statement(table: &SqlTable) -> String {
-    let mut parts: Vec<String> = table
-        .columns
-        .iter()
-        .map(|column| {
-            let mut part = format!("{} {}", quoted(column.name.as_str()), column.declared);
-            if is_row_id(table, column) {
-                part.push_str(" PRIMARY KEY");
-            } else if !column.ty.nullable {
-                part.push_str(" NOT NULL");
-            }
-            if let Some(default) = default(column) {
-                part.push_str(" DEFAULT ");
-                part.push_str(&default);
-            }
-            part
-        })
-        .collect();
-    let key = |names: &[sluice_model::value::Name]| {
-        let names: Vec<String> = names.iter().map(|name| quoted(name.as_str())).collect();
-        names.join(", ")
-    };
-    let has_row_id = table.columns.iter().any(|column| is_row_id(table, column));
-    if !table.primary_key.is_empty() && !has_row_id {
-        parts.push(format!("PRIMARY KEY ({})", key(&table.primary_key)));
-    }
-    parts.extend(
-        table
-            .unique_keys
-            .iter()
-            .map(|names| format!("UNIQUE ({})", key(names))),
-    );
+fn make(connection: &rusqlite::Connection, table: &SqlTable) -> rusqlite::Result<()> {
     let name = quoted(&table.name);
-    format!(
-        "CREATE TABLE IF NOT EXISTS {name} (\n  {}\n)",
-        parts.join(",\n  ")
-    )
-}
-
-/// Returns whether the column is the table's row id, which SQLite gives out: declared exactly
-/// `INTEGER`, and the whole primary key (<https://sqlite.org/lang_createtable.html#rowid>).
-pub(crate) fn is_row_id(table: &SqlTable, column: &SqlColumn) -> bool {
-    table.primary_key.as_slice() == [column.name] && column.declared.eq_ignore_ascii_case("integer")
-}
-
-/// Returns the column's default as SQL, where the contract has a literal one.
-fn default(column: &SqlColumn) -> Option<String> {
-    match column.ty.meta.as_ref()?.default.as_ref()? {
-        Value::Null => Some("NULL".to_owned()),
-        Value::Bool(bool) => Some(u8::from(*bool).to_string()),
-        Value::Int(int) => Some(int.to_string()),
-        Value::Decimal(decimal) => Some(decimal.to_string()),
-        Value::Float(float) => Some(float.to_string()),
-        Value::Literal(literal) => Some(literal.to_string()),
-        Value::Text(text) => Some(format!("'{}'", text.replace('\'', "''"))),
-        Value::Bytes(_) | Value::List(_) | Value::Record(_) => None,
+    let definition = &table.definition;
+    connection.execute_batch(&format!("CREATE TABLE IF NOT EXISTS {name} {definition}"))?;
+    let present = column_names(connection, &table.name)?;
+    for column in &table.columns {
+        let own = column.name.as_str();
+        if !present.iter().any(|other| other.eq_ignore_ascii_case(own)) {
+            let (own, declared) = (quoted(own), &column.declared);
+            connection.execute_batch(&format!("ALTER TABLE {name} ADD COLUMN {own} {declared}"))?;
+        }
     }
+    let keys = std::iter::once(&table.primary_key).chain(&table.unique_keys);
+    for (number, key) in keys.filter(|key| !key.is_empty()).enumerate() {
+        let key: Vec<&str> = key.iter().map(|column| column.as_str()).collect();
+        if !has_key(connection, &table.name, &key)? {
+            let index = quoted(&format!("{}_key_{number}", table.name));
+            let key: Vec<String> = key.into_iter().map(quoted).collect();
+            let key = key.join(", ");
+            connection.execute_batch(&format!(
+                "CREATE UNIQUE INDEX IF NOT EXISTS {index} ON {name} ({key})"
+            ))?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns whether these columns, in any order, are a key of the table.
+fn has_key(connection: &rusqlite::Connection, table: &str, key: &[&str]) -> rusqlite::Result<bool> {
+    let is_key = |mut columns: Vec<String>| {
+        columns.sort();
+        let mut key: Vec<String> = key.iter().map(|name| name.to_lowercase()).collect();
+        key.sort();
+        columns == key
+    };
+    let names = |sql: &str, of: &str| {
+        let mut statement = connection.prepare(sql)?;
+        let names = statement.query_map([of], |row| row.get(0))?;
+        names.collect::<rusqlite::Result<Vec<String>>>()
+    };
+    let primary = "SELECT lower(name) FROM pragma_table_info(?1) WHERE pk > 0";
+    if is_key(names(primary, table)?) {
+        return Ok(true);
+    }
+    let unique = "SELECT name FROM pragma_index_list(?1) WHERE \"unique\" = 1 AND partial = 0";
+    for index in names(unique, table)? {
+        let columns = "SELECT lower(name) FROM pragma_index_info(?1) WHERE name IS NOT NULL";
+        if is_key(names(columns, &index)?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn not_made(error: rusqlite::Error, table: &SqlTable, file: &str) -> Fault {
+    let said = match &error {
+        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+        rusqlite::Error::SqliteFailure(code, Some(text))
+            if code.code == rusqlite::ErrorCode::Unknown =>
+        {
+            text.clone()
+        }
+        _ => return fault(error, file),
+    };
+    let text = format!(
+        "the table `{}` cannot be made, since its `CREATE TABLE` is not SQLite's ({said}): make it \
+         by hand, and remove `create`",
+        table.name
+    );
+    Fault::new(FaultCode::UPSTREAM, Retry::Never, Blame::Config, text).with_source(error)
 }
 
 /// Compares the database's tables with the contract's.
@@ -164,10 +155,11 @@ fn columns(
     table: &str,
     file: &str,
 ) -> Result<Vec<String>, Fault> {
-    let read = || {
-        let mut statement = connection.prepare("SELECT name FROM pragma_table_xinfo(?1)")?;
-        let names = statement.query_map([table], |row| row.get(0))?;
-        names.collect::<rusqlite::Result<Vec<String>>>()
-    };
-    read().map_err(|error| fault(error, file))
+    column_names(connection, table).map_err(|error| fault(error, file))
+}
+
+fn column_names(connection: &rusqlite::Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+    let mut statement = connection.prepare("SELECT name FROM pragma_table_xinfo(?1)")?;
+    let names = statement.query_map([table], |row| row.get(0))?;
+    names.collect()
 }

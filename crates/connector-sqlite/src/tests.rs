@@ -7,7 +7,7 @@ use serde_json::json;
 use sluice_model::fault::Fault;
 use sluice_model::operation::{Cardinality, SqlColumn, SqlParam, SqlStatement, SqlTable, Target};
 use sluice_model::span::{FileId, Span};
-use sluice_model::types::{Bounds, Field, Kind, Meta, TextFormat, Type};
+use sluice_model::types::{Bounds, Field, Kind, TextFormat, Type};
 use sluice_model::value::{Name, Record, Value};
 use sluice_sdk::connection::{BatchFault, DynCall, DynConnection, DynSink, Request, Row};
 use sluice_sdk::cx::Cx;
@@ -54,7 +54,16 @@ fn column(declared: &str) -> SqlColumn {
 }
 
 fn table(name: &str, key: &[&str], columns: &[&str]) -> SqlTable {
+    let quoted = |declared: &&str| {
+        let (name, rest) = declared.split_once(' ').expect("a name and a type");
+        format!("{} {rest}", crate::schema::quoted(name))
+    };
+    let mut parts: Vec<String> = columns.iter().map(quoted).collect();
+    if !key.is_empty() {
+        parts.push(format!("PRIMARY KEY ({})", key.join(", ")));
+    }
     SqlTable {
+        definition: format!("({})", parts.join(", ")).into(),
         name: name.into(),
         columns: columns.iter().map(|declared| column(declared)).collect(),
         primary_key: key.iter().map(|name| Name::new(name)).collect(),
@@ -611,20 +620,6 @@ fn fields_that_are_wrong_are_told_together() {
         /readers: `0` readers; write a number from 1 to 64
         /busy_timeout: longer than an hour; write `5s`"#]]
     .assert_eq(&said);
-
-    let mut with_default = orders().columns[1].clone();
-    with_default.optional = true;
-    let table = SqlTable {
-        columns: vec![with_default],
-        ..(*orders()).clone()
-    };
-    let bench = bench.with_contract(vec![Target::Table(Arc::new(table))]);
-    let said = bench
-        .connection(json!({ "type": "sqlite", "file": "shop.db", "create": true }))
-        .err()
-        .unwrap_or_default();
-    expect!["/create: the table `orders` cannot be made: its column `total` has a default or is computed by a rule; make the tables by the contract's own statements, such as `sqlite3 shop.db < contracts/shop.sql`, and remove `create`"]
-        .assert_eq(&said);
 }
 
 #[test]
@@ -664,34 +659,48 @@ fn targets_that_do_not_fit_are_told() {
 }
 
 #[tokio::test]
-async fn makes_tables_with_keys_and_defaults() {
-    let mut row_id = table(
+async fn makes_tables_as_the_contract_does() {
+    let mut lines = table(
         "lines",
         &["id"],
-        &["id INTEGER NOT NULL", "sku TEXT", "qty INTEGER"],
+        &[
+            "id INTEGER NOT NULL",
+            "sku TEXT",
+            "qty INTEGER",
+            "added TEXT",
+        ],
     );
-    row_id.columns[0].optional = true;
-    row_id.columns[2].ty = Type::int().with_meta(Meta {
-        default: Some(Value::Int(1)),
-        ..Meta::default()
-    });
-    row_id.unique_keys = vec![vec![Name::new("sku")]];
+    lines.columns[0].optional = true;
+    lines.definition = "(id INTEGER PRIMARY KEY, sku TEXT, qty INTEGER DEFAULT 1) STRICT".into();
+    lines.unique_keys = vec![vec![Name::new("sku")]];
     let rows = "
 - { sku: a }
-- { id: 9, sku: o'b, qty: 3 }
+- { id: 9, sku: o'b, qty: 3, added: x }
 - { sku: a }
+- { sku: c, qty: many }
 ";
-    check_rows(
-        row_id,
-        json!({}),
-        rows,
-        expect![[r#"
-            2: conflict: `lines.sku` must be unique, and there is a row with the same value already [Never, Caller]
-            1|'a'|1
-            9|'o'b'|3
-        "#]],
-    )
-    .await;
+    check_rows(lines, json!({}), rows, expect![[r#"
+        2: conflict: `lines.sku` must be unique, and there is a row with the same value already [Never, Caller]
+        3: conflict: the table refuses it: cannot store TEXT value in INTEGER column lines.qty [Never, Caller]
+        1|'a'|1|NULL
+        9|'o'b'|3|'x'
+    "#]]).await;
+}
+
+#[tokio::test]
+async fn a_table_in_another_dialect_is_told() {
+    let shop = Shop::new();
+    let (cx, _owner, _log) = sluice_testkit::cx(0);
+    let odd = SqlTable {
+        name: "odd".into(),
+        definition: "(id bigint GENERATED ALWAYS AS IDENTITY)".into(),
+        ..(*orders()).clone()
+    };
+    let mut sink = shop.sink(Arc::new(odd), json!({}));
+    let fault = sink.open(&cx).await.expect_err("SQLite does not know it");
+    expect![[r#"upstream: the table `odd` cannot be made, since its `CREATE TABLE` is not SQLite's (near "IDENTITY": syntax error): make it by hand, and remove `create` [Never, Config]"#]].assert_eq(&shown(&fault));
+    written(&*shop.sink(orders(), json!({})), &[], &cx).await;
+    assert_eq!(shop.sql("SELECT count(*) FROM orders;"), ["0"]);
 }
 
 #[test]

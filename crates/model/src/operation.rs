@@ -169,6 +169,9 @@ pub struct SqlTable {
     pub primary_key: Vec<Name>,
     /// The columns of each further unique key.
     pub unique_keys: Vec<Vec<Name>>,
+    /// What the contract's `CREATE TABLE` says behind the name, `(id TEXT PRIMARY KEY, ...)`: what
+    /// makes the table, in the contract's own dialect.
+    pub definition: Arc<str>,
     /// Where it is declared.
     pub span: Span,
 }

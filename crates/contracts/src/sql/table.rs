@@ -73,10 +73,14 @@ impl<'t> Reader<'t> {
                 self.column(&mut part, &mut drafts, &mut keys);
             }
         }
-        self.finish_table(&name, drafts, keys);
+        // Options such as `STRICT` stand behind the columns.
+        while cursor.next().is_some() {}
+        let end = cursor.last().map_or(name.end, |token| token.end);
+        let definition = self.text[name.end..end].trim();
+        self.finish_table(&name, definition, drafts, keys);
     }
 
-    fn finish_table(&mut self, name: &Ident, mut drafts: Vec<Draft>, keys: Keys) {
+    fn finish_table(&mut self, name: &Ident, definition: &str, mut drafts: Vec<Draft>, keys: Keys) {
         let primary = self.key_columns(&keys.primary, &drafts, &name.text);
         let unique = keys.unique.iter();
         let unique: Vec<Vec<Name>> = unique
@@ -98,6 +102,7 @@ impl<'t> Reader<'t> {
             columns,
             primary_key: primary,
             unique_keys: unique.into_iter().filter(|key| !key.is_empty()).collect(),
+            definition: definition.into(),
             span: self.span(name.start, name.end),
         });
     }

@@ -111,6 +111,17 @@ fn check_statements(statements: &str, expect: Expect) {
 }
 
 #[test]
+fn a_table_keeps_what_makes_it() {
+    let text = "CREATE TABLE IF NOT EXISTS main.a ( -- first\n  id INTEGER DEFAULT (1)\n) STRICT;\n\
+                CREATE TABLE b (id TEXT);";
+    let project = Project::new(&[("contracts/shop.sql", text)]);
+    let (contract, _) = project.read();
+    let definitions: Vec<&str> = contract.tables().iter().map(|t| &*t.definition).collect();
+    let first = "( -- first\n  id INTEGER DEFAULT (1)\n) STRICT";
+    assert_eq!(definitions, [first, "(id TEXT)"]);
+}
+
+#[test]
 fn tables_of_sqlite() {
     check(
         r#"
