@@ -21,6 +21,9 @@ const STATEMENTS_KEPT: usize = 128;
 /// How long a lock of another process is waited for: a request's is held for milliseconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How often an owner tries again where others only ask who owns the folder.
+const PROBES_MAX: usize = 1000;
+
 /// Who owns a data folder: what a second process is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnerInfo {
@@ -58,7 +61,17 @@ impl Ownership {
             .truncate(false)
             .open(&path)
             .map_err(|error| io("open", error))?;
-        match file.try_lock() {
+        let mut locked = file.try_lock();
+        // Who only asks for the owner holds a shared lock for a moment: that is no owner.
+        for _ in 0..PROBES_MAX {
+            if !matches!(locked, Err(TryLockError::WouldBlock)) || file.try_lock_shared().is_err() {
+                break;
+            }
+            file.unlock().map_err(|error| io("unlock", error))?;
+            std::thread::yield_now();
+            locked = file.try_lock();
+        }
+        match locked {
             Ok(()) => {}
             Err(TryLockError::Error(error)) => return Err(io("lock", error)),
             Err(TryLockError::WouldBlock) => {
@@ -75,6 +88,21 @@ impl Ownership {
         };
         write(&mut file).map_err(|error| io("write", error))?;
         Ok(Self(file))
+    }
+}
+
+/// Returns what the owner of a data folder wrote of itself; `None` if no process owns it.
+pub(super) fn owner_of(folder: &Path) -> Result<Option<String>, StoreError> {
+    let path = folder.join("owner.lock");
+    let mut file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(StoreError::io("open", &path, error)),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(None),
+        Err(TryLockError::WouldBlock) => Ok(Some(said(&mut file))),
+        Err(TryLockError::Error(error)) => Err(StoreError::io("lock", &path, error)),
     }
 }
 

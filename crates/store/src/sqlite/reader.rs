@@ -40,6 +40,15 @@ impl SqliteReader {
         Self::with_threads(Place::of(folder), 1)
     }
 
+    /// Returns what the owner of the folder says of itself: process id, address, start; `None` if
+    /// no process owns it now.
+    ///
+    /// # Errors
+    /// If the lock cannot be looked at.
+    pub fn owner(&self) -> Result<Option<String>, StoreError> {
+        open::owner_of(&self.place.folder)
+    }
+
     pub(super) fn with_threads(place: Place, count: usize) -> Result<Self, StoreError> {
         if !place.file.exists() {
             return Err(StoreError::Missing {

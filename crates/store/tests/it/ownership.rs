@@ -66,6 +66,40 @@ fn a_reader_beside_the_owner_sees_what_is_on_disk() {
 }
 
 #[test]
+fn a_reader_knows_whether_there_is_an_owner() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let reader = SqliteReader::open(folder.path()).unwrap();
+    expect!["process 4711 (started 2023-11-14T22:13:20.000Z, listens on 127.0.0.1:8080)"]
+        .assert_eq(&reader.owner().unwrap().unwrap());
+    drop(store);
+    assert_eq!(reader.owner().unwrap(), None);
+    std::fs::remove_file(folder.path().join("owner.lock")).unwrap();
+    assert_eq!(reader.owner().unwrap(), None);
+}
+
+#[test]
+fn asking_for_the_owner_never_keeps_one_from_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()));
+    let reader = SqliteReader::open(folder.path()).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                reader.owner().unwrap();
+            }
+        });
+        for _ in 0..30 {
+            let opened = SqliteStore::open(folder.path(), &owner());
+            done.store(opened.is_err(), std::sync::atomic::Ordering::Relaxed);
+            drop(opened.unwrap());
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}
+
+#[test]
 fn a_request_from_beside_reaches_the_owner() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
