@@ -6,6 +6,8 @@
 mod call;
 mod sink;
 mod source;
+#[cfg(test)]
+mod tests;
 
 pub use call::{CallHarness, call};
 pub use sink::{SinkHarness, sink};

@@ -309,7 +309,11 @@ impl Reader {
                 self.decoder.finish(&mut self.records);
                 let mut last = self.cut();
                 last.end.done = true;
-                chunks.push(last);
+                match chunks.last_mut() {
+                    // The chunk before ended just there.
+                    Some(chunk) if last.records.is_empty() => chunk.end = last.end,
+                    _ => chunks.push(last),
+                }
             }
         }
         Ok(chunks)
