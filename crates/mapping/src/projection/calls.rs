@@ -3,6 +3,7 @@
 use crate::ast::{Expr, ExprKind, Lambda};
 use crate::functions::{self, Function};
 use crate::projection::{Places, Reads, add};
+use crate::signature::{Kinds, Signature, SignatureParameter};
 
 /// What a built-in function does with its arguments.
 enum Use {
@@ -26,6 +27,25 @@ fn use_of(function: &Function) -> Use {
         "map" => Use::Map,
         _ => Use::Whole,
     }
+}
+
+/// Returns whether the context may stand in for an argument of a call with so many. A context that
+/// stands in for a scalar is one itself, and those are always there.
+fn may_take_context(signature: &Signature, given: usize) -> bool {
+    let structured = |parameter: &SignatureParameter| {
+        parameter.kinds.contain(Kinds::RECORD) || parameter.kinds.contain(Kinds::LIST)
+    };
+    let required = |parameter: &&SignatureParameter| parameter.context || !parameter.optional;
+    let parameters = &signature.parameters;
+    parameters.iter().any(|parameter| {
+        let enough = if parameter.kinds.contain(Kinds::FUNCTION) {
+            // It takes whatever comes first.
+            parameters.iter().filter(required).count()
+        } else {
+            parameters.len()
+        };
+        parameter.context && structured(parameter) && given < enough
+    })
 }
 
 impl Reads {
@@ -89,9 +109,8 @@ impl Reads {
         arguments: &[Expr],
         context: &Places,
     ) -> Places {
-        let signature = function.parsed();
         let given = arguments.len() + usize::from(first.is_some());
-        if signature.parameters.iter().any(|p| p.context) && given < signature.parameters.len() {
+        if may_take_context(function.parsed(), given) {
             self.need(context);
         }
         let piped = first.is_some();

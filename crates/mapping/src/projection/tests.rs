@@ -43,6 +43,8 @@ fn what_is_named_is_read() {
     assert_eq!(reads("a ? b : c"), "{a b c}");
     assert_eq!(reads("lines@$l.{'x': $l.sku, 'y': other}"), "{lines{sku} other}");
     assert_eq!(reads("lines#$i[$i > 1].sku"), "{lines{sku}}");
+    assert_eq!(reads("$substring(a, 1) & $string(b) & $trim(c)"), "{a b c}");
+    assert_eq!(reads("a.($keys()) & b.$spread()"), "{a b}");
     assert_eq!(reads("a.b[c][0].d"), "{a{b{c d}}}");
 }
 
