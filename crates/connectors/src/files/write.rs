@@ -426,7 +426,7 @@ async fn write_records(
         let Some(part) = state.parts.get_mut(&adding.key) else {
             continue;
         };
-        let mut bytes = Vec::with_capacity(adding.rows.len() * 128);
+        let mut bytes = Vec::with_capacity(adding.rows.len() * 256);
         adding.rows.retain(|index| {
             let encoded = part.encoder.encode(&rows[*index].value, &mut bytes);
             encoded
