@@ -10,6 +10,8 @@ use sluice_model::finding::did_you_mean;
 use sluice_model::ids::ConnectionName;
 use sluice_model::operation::Target;
 use sluice_model::span::Span;
+use sluice_sdk::connection::DynConnection;
+use sluice_sdk::registry::ConnectionEntry;
 use sluice_syntax::tree::Node;
 
 use crate::de::{Fields, Trace};
@@ -52,7 +54,7 @@ pub(crate) fn make_all(
         }
     }
     for (name, (_, span)) in &environment.connections {
-        if !named.contains_key(*name) {
+        if !named.contains_key(*name) && !declared(work, name) {
             let near = did_you_mean(name, named.keys().map(String::as_str)).map(str::to_owned);
             unknown_connection(work, name, *span, near.as_deref());
         }
@@ -96,82 +98,53 @@ fn make(
     defaults: &Defaults,
     mocks: &MockUrls,
 ) -> Option<ConnectionPlan> {
-    let kind_node = root.get("type");
-    let Some(kind) = kind_node.and_then(Node::as_scalar) else {
-        let schema = work.schema::<ConnectionFile>();
-        let open = open_schema(&schema);
+    let name = root.get("connection").and_then(Node::as_scalar)?;
+    let over = environment.connections.get(&*name.text);
+    let over = over.map(|(node, _)| *node);
+    let kind_node = over
+        .and_then(|over| over.get("type"))
+        .or_else(|| root.get("type"));
+    let Some((kind, kind_span)) = kind_node.and_then(|node| Some((node.as_scalar()?, node.span)))
+    else {
+        let open = open_schema(&work.schema::<ConnectionFile>());
         work.check_shape(root, &[&open], "a connection");
         return None;
     };
-    let kind_span = kind_node.map_or(root.span, |node| node.span);
     let Some(entry) = work.registry.connections().get(&*kind.text) else {
         unknown_connector(work, &kind.text, kind_span);
         return None;
     };
-    let common = work.schema::<ConnectionFile>();
+    let schema = work.merged(("connection", entry.config.info.name, ""), |work| {
+        crate::schema::merge(&[&work.schema::<ConnectionFile>(), &entry.config.schema])
+    });
+    let merged = over.map(|over| crate::shape::merge(root, over, Some(&schema)));
+    let node = merged.as_ref().unwrap_or(root);
     let what = format!("a connection of the type `{}`", kind.text);
-    let mut fields = Fields::of(root)?;
-    let name = root.get("connection").and_then(Node::as_scalar)?;
-    let mut fits = true;
-    if let Some((node, _)) = environment.connections.get(&*name.text) {
-        let partial =
-            crate::schema::optional(&crate::schema::merge(&[&common, &entry.config.schema]));
-        fits &= work.check_shape(node, &[&partial], &what);
-        overlay(&mut fields, node);
-        // What the environment gives need not be in the file itself.
-        let merged = crate::schema::merge(&[&common, &entry.config.schema]);
-        let given: Vec<&str> = fields.entries.iter().map(|field| field.key).collect();
-        let schema = crate::schema::without_required(&merged, &given);
-        fits &= work.check_shape(root, &[&schema], &what);
-    } else {
-        fits &= work.check_shape(root, &[&common, &entry.config.schema], &what);
-    }
-    if !fits {
+    if !work.check_shape(node, &[&schema], &what) {
         return None;
     }
+    let fields = Fields::of(node)?;
     let file: ConnectionFile = work.read(&fields)?;
-    if !file.clears.is_empty() {
-        let span = fields
-            .get("clears")
-            .map_or(root.span, |field| field.key_span);
-        crate::not_yet::told(work, span, "`clears` is not checked yet");
+    if let (false, Some(field)) = (file.clears.is_empty(), fields.get("clears")) {
+        crate::not_yet::told(work, field.key_span, "`clears` is not checked yet");
     }
     let contract = match (&file.contract, fields.get("contract")) {
         (Some(path), Some(field)) => Some(work.contract(path, field.value.span)?),
         _ => None,
     };
     let name = ConnectionName::from(file.connection.as_str());
-    let url = mocks.get(&name).cloned();
     let mock = file.mock.as_ref().map(|mock| Mock {
         seed: mock.seed,
         listen: mock.listen.as_str().into(),
     });
-    if mock.is_some() && contract.is_none() {
-        let span = fields.get("mock").map_or(root.span, |field| field.key_span);
-        work.error(codes::MISSING_KEY, span, "a mock needs a contract to serve")
-            .help = Some("add `contract: contracts/...` to the connection".to_owned());
+    if let (Some(_), None, Some(field)) = (&mock, &contract, fields.get("mock")) {
+        let message = "a mock needs a contract to serve";
+        work.error(codes::MISSING_KEY, field.key_span, message).help =
+            Some("add `contract: contracts/...` to the connection".to_owned());
         return None;
     }
-    let own = own_fields(&fields, &entry.config.schema);
-    let own_node = url.as_deref().map(|url| url_node(url, root));
-    let own = match &own_node {
-        Some(node) => with_url(own, node),
-        None => own,
-    };
-    let trace = Trace::default();
-    let mut check = ComponentCheck {
-        work,
-        target: None,
-        contract: contract.clone(),
-    };
-    let made = entry.make(&mut *own.erased(&trace), &mut check);
-    let connection = match made {
-        Ok(connection) => connection,
-        Err(error) => {
-            work.component_error(error, &own, &trace);
-            return None;
-        }
-    };
+    let url = mocks.get(&name).map(String::as_str);
+    let connection = make_component(work, entry, &fields, contract.clone(), url)?;
     Some(ConnectionPlan {
         name,
         summary: file.summary.as_deref().map(Into::into),
@@ -187,19 +160,37 @@ fn make(
     })
 }
 
-/// Puts the fields of an environment in the place of those of the file.
-fn overlay<'n>(fields: &mut Fields<'n>, node: &'n Node) {
-    let Some(more) = Fields::of(node) else { return };
-    for field in more.entries {
-        match fields.entries.iter_mut().find(|own| own.key == field.key) {
-            Some(own) => *own = field,
-            None => fields.entries.push(field),
+/// Makes the connector's part of a connection; what it finds is told.
+fn make_component(
+    work: &mut Work<'_>,
+    entry: &ConnectionEntry,
+    fields: &Fields<'_>,
+    contract: Option<Arc<Contract>>,
+    mock_url: Option<&str>,
+) -> Option<Arc<dyn DynConnection>> {
+    let own = own_fields(fields, &entry.config.schema);
+    let url = mock_url.map(|url| url_node(url, fields.span));
+    let own = match &url {
+        Some(node) => with_url(own, node),
+        None => own,
+    };
+    let trace = Trace::default();
+    let mut check = ComponentCheck {
+        work,
+        target: None,
+        contract,
+    };
+    match entry.make(&mut *own.erased(&trace), &mut check) {
+        Ok(connection) => Some(connection),
+        Err(error) => {
+            work.component_error(error, &own, &trace);
+            None
         }
     }
 }
 
 /// A node that says where the mock of the connection listens.
-fn url_node(url: &str, at: &Node) -> Node {
+fn url_node(url: &str, span: Span) -> Node {
     use sluice_syntax::tree::{NodeKind, Scalar, Style};
     let scalar = Scalar {
         text: url.into(),
@@ -207,7 +198,7 @@ fn url_node(url: &str, at: &Node) -> Node {
         map: Arc::new([(0, 0)]),
     };
     Node {
-        span: at.span,
+        span,
         kind: NodeKind::Scalar(scalar),
     }
 }
@@ -239,39 +230,19 @@ fn unknown_connector(work: &mut Work<'_>, kind: &str, span: Span) {
     }
     let names: Vec<&str> = work.registry.connections().keys().copied().collect();
     let near = did_you_mean(kind, names.iter().copied());
-    let finding = work.error(
-        codes::UNKNOWN_REFERENCE,
-        span,
-        format!("there is no connector `{kind}`"),
-    );
-    match near {
-        Some(near) => {
-            finding.help = Some(format!("did you mean `{near}`?"));
-            finding
-                .fixes
-                .push(crate::fix::replace(format!("use `{near}`"), span, near));
-        }
-        None => finding.help = Some(format!("connectors are `{}`", names.join("`, `"))),
-    }
+    let message = format!("there is no connector `{kind}`");
+    let finding = work.error(codes::UNKNOWN_REFERENCE, span, message);
+    let otherwise = || format!("connectors are `{}`", names.join("`, `"));
+    crate::fix::suggest(finding, span, near, otherwise);
 }
 
 /// Tells that nothing has this connection's name.
 pub(crate) fn unknown_connection(work: &mut Work<'_>, name: &str, span: Span, near: Option<&str>) {
     let message = format!("there is no connection `{name}`");
     let finding = work.error(codes::UNKNOWN_REFERENCE, span, message);
-    match near {
-        Some(near) => {
-            finding.help = Some(format!("did you mean `{near}`?"));
-            finding
-                .fixes
-                .push(crate::fix::replace(format!("use `{near}`"), span, near));
-        }
-        None => {
-            finding.help = Some(format!(
-                "add `connections/{name}.yaml`, or name one that is there"
-            ));
-        }
-    }
+    crate::fix::suggest(finding, span, near, || {
+        format!("add `connections/{name}.yaml`, or name one that is there")
+    });
 }
 
 /// Finds what `connection#thing` stands for; what is wrong is told as findings.
@@ -351,16 +322,8 @@ fn unknown_target(
     );
     let finding = work.error(codes::UNKNOWN_REFERENCE, span, message);
     finding.label = format!("not in the contract of `{}`", reference.of);
-    match near {
-        Some(near) => {
-            finding.help = Some(format!("did you mean `{near}`?"));
-            finding
-                .fixes
-                .push(crate::fix::replace(format!("use `{near}`"), span, near));
-        }
-        None => {
-            let some: Vec<&str> = names.into_iter().take(8).collect();
-            finding.help = Some(format!("it has `{}`", some.join("`, `")));
-        }
-    }
+    crate::fix::suggest(finding, span, near, || match names.is_empty() {
+        true => "it declares nothing that a flow could use".to_owned(),
+        false => format!("it has {}", crate::fix::listed(names.iter().copied())),
+    });
 }

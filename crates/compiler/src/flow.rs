@@ -11,7 +11,7 @@ use sluice_model::span::Span;
 use sluice_model::types::Type;
 use sluice_model::value::Name;
 use sluice_sdk::check::{Expected, ExprId, TemplateId};
-use sluice_sdk::connection::ReplyShape;
+use sluice_sdk::connection::{ReplyShape, SourceShape};
 use sluice_syntax::tree::{Entry, Node};
 
 use crate::expr::{CompiledExpr, CompiledTemplate};
@@ -60,7 +60,28 @@ pub(crate) struct FlowCx<'c, 'r> {
     pub optional: bool,
 }
 
-impl FlowCx<'_, '_> {
+impl<'c, 'r> FlowCx<'c, 'r> {
+    /// Returns the state in which a flow begins: its expressions see what its source gives.
+    fn new(work: &'c mut Work<'r>, project: &'c Project<'c>, shape: &SourceShape) -> Self {
+        Self {
+            work,
+            project,
+            scope: Scope {
+                params: shape.params.clone(),
+                meta: Some(shape.meta.clone()),
+                config: Some(project.config.clone()),
+                ..Scope::default()
+            },
+            reply: shape.reply.clone(),
+            runs: Vec::new(),
+            expressions: Vec::new(),
+            templates: Vec::new(),
+            validators: Vec::new(),
+            slots: 0,
+            optional: false,
+        }
+    }
+
     /// Returns a free slot for a variable.
     pub fn slot(&mut self) -> u16 {
         self.slots += 1;
@@ -99,23 +120,7 @@ pub(crate) fn lower(work: &mut Work<'_>, project: &Project<'_>, root: &Node) -> 
         Some(lowered) => (Some(lowered.from), lowered.shape, lowered.ordered_by),
         None => (None, crate::from::unknown_shape(), None),
     };
-    let mut cx = FlowCx {
-        work,
-        project,
-        scope: Scope {
-            params: shape.params.clone(),
-            meta: Some(shape.meta.clone()),
-            config: Some(project.config.clone()),
-            ..Scope::default()
-        },
-        reply: shape.reply.clone(),
-        runs: Vec::new(),
-        expressions: Vec::new(),
-        templates: Vec::new(),
-        validators: Vec::new(),
-        slots: 0,
-        optional: false,
-    };
+    let mut cx = FlowCx::new(work, project, &shape);
     let input = shape.payload;
     let ordered_by =
         ordered_by.map(|node: &Node| cx.expression_at(node, &input, Expected::Scalar).0);
@@ -123,21 +128,18 @@ pub(crate) fn lower(work: &mut Work<'_>, project: &Project<'_>, root: &Node) -> 
         .get("keys")
         .map_or_else(Vec::new, |node| lower_keys(&mut cx, node, &input));
     cx.scope.keys = keys.iter().map(|(name, _)| Arc::clone(name)).collect();
+    // The handler sees what the flow began with, not what its steps have bound.
+    let outer = cx.scope.clone();
     let start = Payload {
         ty: input.clone(),
         replied: Replied::No,
     };
     let steps = cx.block(root.get("steps")?, start, "");
     cx.check_replied(&steps, root);
-    let handler_scope = Scope {
-        params: shape.params,
-        meta: Some(shape.meta),
-        config: Some(project.config.clone()),
-        keys: cx.scope.keys.clone(),
+    cx.scope = Scope {
         fault: Some(Scope::fault_type(None)),
-        ..Scope::default()
+        ..outer
     };
-    cx.scope = handler_scope;
     let on_failure = root.get("on_failure").map(|node| {
         let start = Payload {
             ty: input.clone(),
@@ -145,14 +147,6 @@ pub(crate) fn lower(work: &mut Work<'_>, project: &Project<'_>, root: &Node) -> 
         };
         cx.block(node, start, "on_failure").block
     });
-    let FlowCx {
-        expressions,
-        templates,
-        validators,
-        slots,
-        runs,
-        ..
-    } = cx;
     let flow = Flow {
         name,
         summary: file.summary.as_deref().map(Into::into),
@@ -164,13 +158,16 @@ pub(crate) fn lower(work: &mut Work<'_>, project: &Project<'_>, root: &Node) -> 
         record,
         steps: steps.block,
         on_failure,
-        expressions,
-        templates,
-        validators,
-        variables: slots,
+        expressions: cx.expressions,
+        templates: cx.templates,
+        validators: cx.validators,
+        variables: cx.slots,
         span: root.get("flow").map_or(root.span, |node| node.span),
     };
-    Some(Lowered { flow, runs })
+    Some(Lowered {
+        flow,
+        runs: cx.runs,
+    })
 }
 
 fn lower_keys(cx: &mut FlowCx<'_, '_>, node: &Node, input: &Type) -> Vec<(Arc<str>, ExprId)> {

@@ -8,14 +8,15 @@ use sluice_model::ids::{ApiName, ConnectionName};
 use sluice_model::operation::{HttpOperation, ParamPlace, StatusRange};
 use sluice_model::span::Span;
 use sluice_model::types::{Field, Type};
-use sluice_sdk::connection::{ReplyShape, SourceShape};
+use sluice_sdk::connection::{DynSource, ReplyShape, SourceShape};
+use sluice_sdk::registry::{ConnectionEntry, SourceEntry};
 use sluice_syntax::tree::{Entry, Node};
 
 use crate::de::{Fields, Trace};
 use crate::files::{ApiSourceConfig, CallerConfig, SourceCommon};
 use crate::flow::{CallerSignature, Project};
 use crate::names::Reference;
-use crate::release::From;
+use crate::release::{Api, ConnectionPlan, From};
 use crate::scope::field;
 use crate::work::{ComponentCheck, Work, own_fields};
 
@@ -154,39 +155,51 @@ fn lower_source<'n>(
     entry: &Entry,
     ordered_by: Option<&'n Node>,
 ) -> Option<LoweredFrom<'n>> {
-    let kind = &*entry.key.text;
-    let fields = Fields::of(node)?;
-    let common = work.schema::<SourceCommon>();
-    if let Some(free) = work.registry.sources().get(kind) {
-        let what = format!("the source `{kind}`");
-        if !work.check_shape(node, &[&free.config.schema, &common], &what) {
-            return None;
+    let (connection, source) = match work.registry.sources().get(&*entry.key.text) {
+        Some(free) => (None, free_source(work, free, node)?),
+        None => {
+            let (name, source) = connected_source(work, project, node, entry)?;
+            (Some(name), source)
         }
-        let own = own_fields(&fields, &free.config.schema);
-        let trace = Trace::default();
-        let mut check = ComponentCheck {
-            work,
-            target: None,
-            contract: None,
-        };
-        return match free.make(&mut *own.erased(&trace), &mut check) {
-            Ok(source) => {
-                let shape = source.shape();
-                Some(LoweredFrom {
-                    from: From::Source {
-                        connection: None,
-                        source,
-                    },
-                    shape,
-                    ordered_by,
-                })
-            }
-            Err(error) => {
-                work.component_error(error, &own, &trace);
-                None
-            }
-        };
+    };
+    Some(LoweredFrom {
+        shape: source.shape(),
+        from: From::Source { connection, source },
+        ordered_by,
+    })
+}
+
+/// Makes a source that needs no connection: a timer.
+fn free_source(work: &mut Work<'_>, free: &SourceEntry, node: &Node) -> Option<Box<dyn DynSource>> {
+    let common = work.schema::<SourceCommon>();
+    let what = format!("the source `{}`", free.config.info.name);
+    if !work.check_shape(node, &[&free.config.schema, &common], &what) {
+        return None;
     }
+    let own = own_fields(&Fields::of(node)?, &free.config.schema);
+    let trace = Trace::default();
+    let mut check = ComponentCheck {
+        work,
+        target: None,
+        contract: None,
+    };
+    match free.make(&mut *own.erased(&trace), &mut check) {
+        Ok(source) => Some(source),
+        Err(error) => {
+            work.component_error(error, &own, &trace);
+            None
+        }
+    }
+}
+
+/// Makes a source that a connection offers.
+fn connected_source(
+    work: &mut Work<'_>,
+    project: &Project<'_>,
+    node: &Node,
+    entry: &Entry,
+) -> Option<(ConnectionName, Box<dyn DynSource>)> {
+    let kind = &*entry.key.text;
     let text = reference_text(work, entry)?;
     let example = format!("{kind}: inbox#orders");
     let (plan, target) =
@@ -197,51 +210,57 @@ fn lower_source<'n>(
         .iter()
         .find(|source| source.info.name == kind)
     else {
-        let message = format!(
-            "`{}` is no source of `{kind}`: it is a `{}`",
-            plan.name, plan.kind
-        );
-        work.error(codes::BAD_SOURCE, entry.value.span, message);
+        no_such_source(work, &plan, registered, entry);
         return None;
     };
-    let own = fields.clone().without(&[kind]);
+    let common = work.schema::<SourceCommon>();
     let main =
         serde_json::json!({ "properties": { kind: { "type": "string" } }, "required": [kind] });
     let what = format!("the source `{kind}`");
     if !work.check_shape(node, &[&main, &schema.schema, &common], &what) {
         return None;
     }
-    let own = own_fields(&own, &schema.schema);
+    let own = own_fields(&Fields::of(node)?.without(&[kind]), &schema.schema);
     let trace = Trace::default();
-    let contract = plan.contract.clone();
     let mut check = ComponentCheck {
         work,
         target: Some(target),
-        contract,
+        contract: plan.contract.clone(),
     };
-    match plan
+    let made = plan
         .connection
-        .source(kind, &mut *own.erased(&trace), &mut check)
-    {
-        Ok(source) => {
-            let shape = source.shape();
-            let connection: Option<ConnectionName> = Some(plan.name.clone());
-            Some(LoweredFrom {
-                from: From::Source { connection, source },
-                shape,
-                ordered_by,
-            })
-        }
+        .source(kind, &mut *own.erased(&trace), &mut check);
+    match made {
+        Ok(source) => Some((plan.name.clone(), source)),
         Err(Some(error)) => {
             work.component_error(error, &own, &trace);
             None
         }
         Err(None) => {
-            let message = format!("`{}` offers no source `{kind}`", plan.name);
-            work.error(codes::BAD_SOURCE, entry.key_span, message);
+            no_such_source(work, &plan, registered, entry);
             None
         }
     }
+}
+
+/// Tells that a connection is read in another way, or not at all.
+fn no_such_source(
+    work: &mut Work<'_>,
+    plan: &ConnectionPlan,
+    registered: &ConnectionEntry,
+    entry: &Entry,
+) {
+    let kind = &entry.key.text;
+    let message = format!(
+        "`{}` offers no source `{kind}`: it is a `{}`",
+        plan.name, plan.kind
+    );
+    let names = registered.sources.iter().map(|source| source.info.name);
+    let help = match crate::fix::listed(names) {
+        names if names.is_empty() => "no flow begins at a connection of this type".to_owned(),
+        names => format!("it offers {names}"),
+    };
+    work.error(codes::BAD_SOURCE, entry.key_span, message).help = Some(help);
 }
 
 fn reference_text<'n>(work: &mut Work<'_>, entry: &'n Entry) -> Option<&'n str> {
@@ -277,58 +296,8 @@ fn lower_api<'n>(
             return None;
         }
     };
-    let of_span = Span {
-        end: span.start + reference.of.len() as u32,
-        ..span
-    };
-    let Some(api) = project.apis.get(&ApiName::from(reference.of)) else {
-        if crate::apis::declared(work, reference.of) {
-            return None;
-        }
-        let names: Vec<String> = project.apis.keys().map(ToString::to_string).collect();
-        let near = did_you_mean(reference.of, names.iter().map(String::as_str));
-        let message = format!("there is no API `{}`", reference.of);
-        let finding = work.error(codes::UNKNOWN_REFERENCE, of_span, message);
-        match near {
-            Some(near) => {
-                finding.help = Some(format!("did you mean `{near}`?"));
-                finding
-                    .fixes
-                    .push(crate::fix::replace(format!("use `{near}`"), of_span, near));
-            }
-            None => finding.help = Some(format!("add `apis/{}.yaml`", reference.of)),
-        }
-        return None;
-    };
-    let Some(operation) = api.contract.operation(reference.thing) else {
-        let thing_span = Span {
-            start: of_span.end + 1,
-            ..span
-        };
-        let contract = Arc::clone(&api.contract);
-        let names = contract.operations().iter().map(|operation| &*operation.id);
-        let near = did_you_mean(reference.thing, names.clone());
-        let message = format!(
-            "the API `{}` has no operation `{}`",
-            api.name, reference.thing
-        );
-        let finding = work.error(codes::UNKNOWN_REFERENCE, thing_span, message);
-        match near {
-            Some(near) => {
-                finding.help = Some(format!("did you mean `{near}`?"));
-                finding.fixes.push(crate::fix::replace(
-                    format!("use `{near}`"),
-                    thing_span,
-                    near,
-                ));
-            }
-            None => {
-                let some: Vec<&str> = names.take(8).collect();
-                finding.help = Some(format!("it has `{}`", some.join("`, `")));
-            }
-        }
-        return None;
-    };
+    let api = find_api(work, project, &reference, span)?;
+    let operation = find_operation(work, api, &reference, span)?;
     let shape = api_shape(operation);
     let from = From::Api {
         api: api.name.clone(),
@@ -339,6 +308,58 @@ fn lower_api<'n>(
         shape,
         ordered_by,
     })
+}
+
+/// Returns the API that a reference names; what is wrong is told.
+fn find_api<'p>(
+    work: &mut Work<'_>,
+    project: &Project<'p>,
+    reference: &Reference<'_>,
+    span: Span,
+) -> Option<&'p Api> {
+    if let Some(api) = project.apis.get(&ApiName::from(reference.of)) {
+        return Some(api);
+    }
+    // An API whose own file is broken is told there, not here again.
+    if !crate::apis::declared(work, reference.of) {
+        let span = Span {
+            end: span.start + reference.of.len() as u32,
+            ..span
+        };
+        let names = project.apis.keys().map(ApiName::as_str);
+        let near = did_you_mean(reference.of, names);
+        let message = format!("there is no API `{}`", reference.of);
+        let finding = work.error(codes::UNKNOWN_REFERENCE, span, message);
+        let otherwise = || format!("add `apis/{}.yaml`", reference.of);
+        crate::fix::suggest(finding, span, near, otherwise);
+    }
+    None
+}
+
+/// Returns the operation of an API that a reference names; what is wrong is told.
+fn find_operation<'a>(
+    work: &mut Work<'_>,
+    api: &'a Api,
+    reference: &Reference<'_>,
+    span: Span,
+) -> Option<&'a Arc<HttpOperation>> {
+    if let Some(operation) = api.contract.operation(reference.thing) {
+        return Some(operation);
+    }
+    let span = Span {
+        start: span.start + reference.of.len() as u32 + 1,
+        ..span
+    };
+    let names = api.contract.operations().iter().map(|own| &*own.id);
+    let near = did_you_mean(reference.thing, names.clone());
+    let message = format!(
+        "the API `{}` has no operation `{}`",
+        api.name, reference.thing
+    );
+    let finding = work.error(codes::UNKNOWN_REFERENCE, span, message);
+    let otherwise = || format!("it has {}", crate::fix::listed(names));
+    crate::fix::suggest(finding, span, near, otherwise);
+    None
 }
 
 /// What messages an operation of an API gives, and what its caller may be answered.

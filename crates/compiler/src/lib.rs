@@ -16,6 +16,7 @@ mod fix;
 mod flow;
 mod formats;
 mod from;
+pub mod layout;
 mod manifest;
 mod mappings;
 mod names;

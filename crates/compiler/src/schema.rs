@@ -43,24 +43,6 @@ pub(crate) fn merge(schemas: &[&Json]) -> Json {
     })
 }
 
-/// Returns the schema with nothing required: for a map that gives only what differs.
-pub(crate) fn optional(schema: &Json) -> Json {
-    let mut schema = schema.clone();
-    if let Some(object) = schema.as_object_mut() {
-        object.remove("required");
-    }
-    schema
-}
-
-/// Returns the schema without these keys being required.
-pub(crate) fn without_required(schema: &Json, keys: &[&str]) -> Json {
-    let mut schema = schema.clone();
-    if let Some(required) = schema.get_mut("required").and_then(Json::as_array_mut) {
-        required.retain(|key| !key.as_str().is_some_and(|key| keys.contains(&key)));
-    }
-    schema
-}
-
 /// A kind of project file, and the JSON Schema that an editor validates and completes it by.
 pub struct FileSchema {
     /// Its name: `flow`.

@@ -33,7 +33,7 @@ use crate::de::Fields;
 use crate::flow::{FlowCx, result_name};
 use crate::names::{bad_identifier, is_identifier};
 use crate::release::{Block, StepKind, StepPlan};
-use crate::scope::StepResult;
+use crate::scope::{Scope, StepResult, Variable};
 
 /// What every step has.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -233,67 +233,32 @@ impl FlowCx<'_, '_> {
         let Some(fields) = Fields::of(node) else {
             return (None, Some(unknown));
         };
-        let place = if prefix.is_empty() {
-            String::new()
-        } else {
-            format!("{prefix}.")
-        };
-        let id_node = fields.get("id").map(|field| field.value);
-        let written = id_node
-            .and_then(Node::as_scalar)
-            .map(|scalar| &*scalar.text);
-        if let (Some(id), Some(node)) = (written, id_node) {
-            self.check_id(id, node.span);
-        }
-        let id = match written {
-            Some(id) => StepId::from(id),
-            None => StepId::from(format!("{place}{number}.{}", verb.key.text).as_str()),
-        };
+        let (id, written) = self.id_of(&fields, verb, prefix, number);
         let step = StepNode {
             node,
             verb,
             fields,
             id,
         };
-        let when = step
-            .get("when")
-            .map(|node| self.expression_at(node, &reached.ty, Expected::Condition).0);
         let outer = self.scope.clone();
-        let narrowed = match step.get("when") {
-            Some(node) => Payload {
-                ty: self.narrow(node, &reached.ty),
-                ..reached.clone()
-            },
-            None => reached.clone(),
+        let (when, inner) = match step.get("when") {
+            Some(node) => {
+                let when = self.expression_at(node, &reached.ty, Expected::Condition).0;
+                let ty = self.narrow(node, &reached.ty);
+                (Some(when), Payload { ty, ..reached })
+            }
+            None => (None, reached.clone()),
         };
-        let mark = self.scope.results.len();
-        let done = self.lower_verb(&step, &narrowed);
-        let Some(done) = done else {
+        let Some(done) = self.lower_verb(&step, &inner) else {
             // What the step would have bound is unknown: later names must not be complained of.
             self.scope = outer;
             if let Some(id) = written {
                 self.bind_result(id, Type::any(), false);
             }
-            return (
-                None,
-                Some(Payload {
-                    replied: Replied::Maybe,
-                    ..unknown
-                }),
-            );
+            return (None, Some(unknown));
         };
         if when.is_some() {
-            let variables = std::mem::take(&mut self.scope.variables);
-            let results = std::mem::take(&mut self.scope.results);
-            self.scope = crate::scope::Scope {
-                variables,
-                results,
-                ..outer.clone()
-            };
-            for variable in self.scope.variables.iter_mut().skip(outer.variables.len()) {
-                variable.optional = true;
-            }
-            self.scope.results_become_optional(mark);
+            self.leave_condition(outer);
         }
         let result = done.result.and_then(|(ty, optional)| {
             let id = written?;
@@ -301,17 +266,50 @@ impl FlowCx<'_, '_> {
             Some(result_name(id))
         });
         let behind = join(done.payload, when.map(|_| reached));
-        let timeout = self.timeout_of(&step);
         let plan = StepPlan {
             id: step.id.clone(),
             result,
             verb: self.verb_name(&verb.key.text),
             when,
-            timeout,
+            timeout: self.timeout_of(&step),
             kind: done.kind,
             span: verb.key_span,
         };
         (Some(plan), behind)
+    }
+
+    /// Returns the id of a step, and what is written as its id.
+    fn id_of<'n>(
+        &mut self,
+        fields: &Fields<'n>,
+        verb: &Entry,
+        prefix: &str,
+        number: usize,
+    ) -> (StepId, Option<&'n str>) {
+        let node = fields.get("id").map(|field| field.value);
+        if let Some((node, scalar)) = node.and_then(|node| Some((node, node.as_scalar()?))) {
+            self.check_id(&scalar.text, node.span);
+            return (StepId::from(&*scalar.text), Some(&*scalar.text));
+        }
+        let place = if prefix.is_empty() { "" } else { "." };
+        let id = format!("{prefix}{place}{number}.{}", verb.key.text);
+        (StepId::from(id.as_str()), None)
+    }
+
+    /// Leaves a step that has a condition: what it made certain is no longer so, and what the step
+    /// has bound may be missing.
+    fn leave_condition(&mut self, outer: Scope) {
+        let inner = std::mem::replace(&mut self.scope, outer);
+        let own = inner.variables.into_iter().skip(self.scope.variables.len());
+        self.scope.variables.extend(own.map(|variable| Variable {
+            optional: true,
+            ..variable
+        }));
+        let mark = self.scope.results.len();
+        self.scope
+            .results
+            .extend(inner.results.into_iter().skip(mark));
+        self.scope.results_become_optional(mark);
     }
 
     fn timeout_of(&mut self, step: &StepNode<'_>) -> Option<std::time::Duration> {

@@ -1,5 +1,6 @@
 //! Expressions as YAML carries them: a scalar, or a map or list whose leaves are.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use sluice_mapping::ast::TextRange;
@@ -30,13 +31,21 @@ pub(crate) struct Leaf {
     pub span: Span,
     file: FileId,
     scalar: Option<Scalar>,
+    /// Where the text begins in the scalar's.
+    offset: usize,
 }
 
 impl Leaf {
     /// Returns the place of a range of the expression's text.
     pub fn span_of(&self, range: TextRange) -> Span {
         match &self.scalar {
-            Some(scalar) => scalar.span_of(self.file, range.range()),
+            Some(scalar) => {
+                let range = range.range();
+                scalar.span_of(
+                    self.file,
+                    self.offset + range.start..self.offset + range.end,
+                )
+            }
             None => Span::new(self.file, range.start as usize, range.end as usize),
         }
     }
@@ -49,6 +58,18 @@ impl Leaf {
             span,
             file,
             scalar: None,
+            offset: 0,
+        }
+    }
+
+    /// Returns the expression of a hole: a range of a text.
+    pub fn hole(node: &Node, scalar: &Scalar, range: Range<usize>) -> Self {
+        Self {
+            text: scalar.text[range.clone()].into(),
+            span: scalar.span_of(node.span.file, range.clone()),
+            file: node.span.file,
+            scalar: Some(scalar.clone()),
+            offset: range.start,
         }
     }
 }
@@ -75,6 +96,7 @@ impl Tree {
                     span: node.span,
                     file,
                     scalar: Some(scalar.clone()),
+                    offset: 0,
                 }))
             }
             NodeKind::Map(map) => {

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use sluice_contracts::fits::fits;
 use sluice_contracts::validate::Validator;
-use sluice_mapping::ast;
 use sluice_mapping::typing::{self, Env, Typed};
 use sluice_model::codes;
 use sluice_model::finding::{Finding, Severity};
@@ -35,23 +34,26 @@ struct Checked {
 }
 
 enum CheckedTree {
-    Leaf {
-        leaf: Leaf,
-        expr: Option<ast::Expr>,
-        typed: Typed,
-    },
+    Leaf(Box<CheckedLeaf>),
     Map(Vec<(Arc<str>, CheckedTree)>),
     List(Vec<CheckedTree>),
+}
+
+struct CheckedLeaf {
+    leaf: Leaf,
+    /// Whether the expression has a syntax that can be compiled.
+    sound: bool,
+    typed: Typed,
 }
 
 impl CheckedTree {
     /// Returns the place of the expression that made the value at a JSON Pointer.
     fn place(&self, pointer: &str) -> Option<Span> {
         match self {
-            CheckedTree::Leaf { leaf, typed, .. } => Some(
-                typed
+            CheckedTree::Leaf(own) => Some(
+                own.typed
                     .place(pointer)
-                    .map_or(leaf.span, |range| leaf.span_of(range)),
+                    .map_or(own.leaf.span, |range| own.leaf.span_of(range)),
             ),
             CheckedTree::Map(fields) => {
                 let (key, rest) = split_pointer(pointer)?;
@@ -75,42 +77,7 @@ fn split_pointer(pointer: &str) -> Option<(&str, &str)> {
 /// Types a tree in an environment; what is wrong is told as findings.
 fn check_tree(work: &mut Work<'_>, tree: Tree, env: &Env) -> Checked {
     match tree {
-        Tree::Leaf(leaf) => {
-            let (expr, errors) = sluice_mapping::parse::parse(&leaf.text);
-            for error in &errors {
-                let finding = work.error(
-                    codes::EXPRESSION_SYNTAX,
-                    leaf.span_of(error.range),
-                    &error.message,
-                );
-                finding.help = Some(error.help.clone());
-            }
-            let Some(expr) = expr.filter(|_| errors.is_empty()) else {
-                let typed = Typed::unknown();
-                let tree = CheckedTree::Leaf {
-                    leaf,
-                    expr: None,
-                    typed,
-                };
-                return Checked {
-                    tree,
-                    ty: Type::any(),
-                    optional: true,
-                };
-            };
-            let typed = typing::check(&expr, &leaf.text, env);
-            tell(work, &leaf, &typed);
-            let (ty, optional) = (typed.ty.clone(), typed.optional);
-            Checked {
-                tree: CheckedTree::Leaf {
-                    leaf,
-                    expr: Some(expr),
-                    typed,
-                },
-                ty,
-                optional,
-            }
-        }
+        Tree::Leaf(leaf) => check_leaf(work, leaf, env),
         Tree::Map(fields) => {
             let mut types = Vec::new();
             let mut trees = Vec::new();
@@ -143,6 +110,38 @@ fn check_tree(work: &mut Work<'_>, tree: Tree, env: &Env) -> Checked {
             }
         }
     }
+}
+
+/// Parses and types one expression.
+fn check_leaf(work: &mut Work<'_>, leaf: Leaf, env: &Env) -> Checked {
+    let typed = type_leaf(work, &leaf, env);
+    let sound = typed.is_some();
+    let typed = typed.unwrap_or_else(Typed::unknown);
+    // What is broken is told once: it is not complained of as missing too.
+    let (ty, optional) = (typed.ty.clone(), typed.optional && sound);
+    let leaf = CheckedLeaf { leaf, sound, typed };
+    Checked {
+        tree: CheckedTree::Leaf(Box::new(leaf)),
+        ty,
+        optional,
+    }
+}
+
+/// Parses and types an expression; `None` if its syntax is broken. What is wrong is told.
+pub(crate) fn type_leaf(work: &mut Work<'_>, leaf: &Leaf, env: &Env) -> Option<Typed> {
+    let (expr, errors) = sluice_mapping::parse::parse(&leaf.text);
+    for error in &errors {
+        let finding = work.error(
+            codes::EXPRESSION_SYNTAX,
+            leaf.span_of(error.range),
+            &error.message,
+        );
+        finding.help = Some(error.help.clone());
+    }
+    let expr = expr.filter(|_| errors.is_empty())?;
+    let typed = typing::check(&expr, &leaf.text, env);
+    tell(work, leaf, &typed);
+    Some(typed)
 }
 
 /// Turns what the type checker found into findings.
@@ -500,15 +499,11 @@ fn pointer_of(path: &sluice_contracts::fits::Path) -> String {
 fn source_of(tree: &CheckedTree) -> crate::expr::Source {
     use crate::expr::Source;
     match tree {
-        CheckedTree::Leaf {
-            leaf,
-            expr: Some(_),
-            typed,
-        } => Source::Leaf {
-            text: Arc::clone(&leaf.text),
-            lists: typed.lists.clone(),
+        CheckedTree::Leaf(own) if own.sound => Source::Leaf {
+            text: Arc::clone(&own.leaf.text),
+            lists: own.typed.lists.clone(),
         },
-        CheckedTree::Leaf { expr: None, .. } => Source::Leaf {
+        CheckedTree::Leaf(_) => Source::Leaf {
             text: "null".into(),
             lists: Vec::new(),
         },

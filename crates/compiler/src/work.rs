@@ -33,7 +33,11 @@ pub(crate) struct Work<'r> {
     pub findings: Findings,
     contracts: BTreeMap<Arc<str>, Option<Arc<Contract>>>,
     schemas: HashMap<TypeId, Arc<Json>>,
+    merged: HashMap<MergedKey, Arc<Json>>,
 }
+
+/// What a merged schema is of: the kind of thing, and the names of what shares its keys.
+pub(crate) type MergedKey = (&'static str, &'static str, &'static str);
 
 impl<'r> Work<'r> {
     pub fn new(registry: &'r Registry, root: &'r Path, parsed: &'r Parsed) -> Self {
@@ -44,6 +48,7 @@ impl<'r> Work<'r> {
             findings: Findings::default(),
             contracts: BTreeMap::new(),
             schemas: HashMap::new(),
+            merged: HashMap::new(),
         }
     }
 
@@ -65,6 +70,16 @@ impl<'r> Work<'r> {
             Arc::new(generator.into_root_schema_for::<C>().to_value())
         });
         Arc::clone(schema)
+    }
+
+    /// Returns a schema that several structs make together; it is made once.
+    pub fn merged(&mut self, key: MergedKey, make: impl FnOnce(&mut Self) -> Json) -> Arc<Json> {
+        if let Some(schema) = self.merged.get(&key) {
+            return Arc::clone(schema);
+        }
+        let schema = Arc::new(make(self));
+        self.merged.insert(key, Arc::clone(&schema));
+        schema
     }
 
     /// Checks a node against the schemas of the structs that share its keys: each unknown key,

@@ -14,7 +14,7 @@ pub mod typing;
 mod ir;
 mod lower;
 mod projection;
-mod template;
+pub mod template;
 
 #[cfg(test)]
 mod conformance;

@@ -5,14 +5,17 @@ use crate::parse::SyntaxError;
 
 /// A part of a text with holes.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Part {
+pub enum Part {
+    /// Stands as it is, `{{` and `}}` turned into braces.
     Text(String),
     /// Where the expression of a hole stands.
     Hole(TextRange),
 }
 
 /// Returns the parts, and an error for each brace without its other one.
-pub(crate) fn parts(source: &str) -> Vec<Result<Part, SyntaxError>> {
+///
+/// What stands in a hole is not looked into: it may be empty, or no expression.
+pub fn parts(source: &str) -> Vec<Result<Part, SyntaxError>> {
     let bytes = source.as_bytes();
     let mut parts = Vec::new();
     let mut text = String::new();

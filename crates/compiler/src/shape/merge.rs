@@ -1,13 +1,14 @@
 //! One tree over another: what an environment says over what a file says.
 
 use serde_json::Value as Json;
+use sluice_model::value::Value;
 use sluice_syntax::tree::{Map, Node, NodeKind};
 
 use crate::shape::schema::Schema;
 
 /// Returns `base` with what `over` says instead: maps key by key, everything else as a whole.
 ///
-/// Every node keeps its place in the file that it comes from. Where the schema has a choice of maps
+/// `null` takes a key away that `base` has. Every node keeps its place in the file that it comes from. Where the schema has a choice of maps
 /// with one key each (`auth: { basic: ... }` or `auth: { bearer: ... }`), another choice replaces
 /// the map instead of joining it. A key that is new comes last.
 pub fn merge(base: &Node, over: &Node, schema: Option<&Json>) -> Node {
@@ -43,10 +44,14 @@ fn merge_nodes(base: &Node, over: &Node, schema: Option<Schema<'_>>) -> Node {
     let mut entries = low.entries.clone();
     for new in &high.entries {
         let old = entries
-            .iter_mut()
-            .find(|entry| entry.key.text == new.key.text);
+            .iter()
+            .position(|entry| entry.key.text == new.key.text);
         match old {
-            Some(entry) => {
+            Some(at) if is_null(&new.value) => {
+                entries.remove(at);
+            }
+            Some(at) => {
+                let entry = &mut entries[at];
                 let value = merge_nodes(&entry.value, &new.value, content.child(&new.key.text));
                 // A value that comes whole from above is told at its key there.
                 if value.span == new.value.span {
@@ -87,4 +92,12 @@ impl<'s> Content<'s> {
                 .map(|(_, schema)| *schema),
         }
     }
+}
+
+/// Returns whether `null` is written; a key without any value says nothing.
+fn is_null(node: &Node) -> bool {
+    !node.is_absent()
+        && node
+            .as_scalar()
+            .is_some_and(|own| own.value() == Value::Null)
 }
