@@ -145,7 +145,11 @@ async fn attempt(
     let _slot = slot.map_err(|_| Fault::internal("the connection is closed"))?;
     shared.pace(cx).await;
     let keyed = request.key.is_some() && plan.shape.keyed;
-    match cx.timeout(plan.timeout, plan.call.call(request, cx)).await {
+    let call = match &shared.outside {
+        None => plan.call.call(request, cx),
+        Some(outside) => outside.call(plan, request, cx),
+    };
+    match cx.timeout(plan.timeout, call).await {
         Some(result) => result,
         None => {
             // What was asked for may have been done: only what is harmless may be tried again.

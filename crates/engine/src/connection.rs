@@ -7,6 +7,8 @@ use std::time::Duration;
 use sluice_sdk::cx::Cx;
 use tokio::sync::Semaphore;
 
+use crate::outside::Outside;
+
 /// The most calls at once where a connection says nothing.
 pub(crate) const CONCURRENT_DEFAULT: u32 = 64;
 /// The share of calls that may be repeats.
@@ -21,12 +23,14 @@ pub(crate) struct Shared {
     /// The calls at once.
     pub slots: Arc<Semaphore>,
     pub concurrent: u32,
+    /// What answers in the place of the real system.
+    pub outside: Option<Arc<dyn Outside>>,
     budget: Mutex<Budget>,
     pace: Mutex<Option<Pace>>,
 }
 
 impl Shared {
-    pub fn new(concurrent: Option<u32>, rate: Option<sluice_sdk::config::PerTime>) -> Self {
+    pub fn new(concurrent: Option<u32>, rate: Option<sluice_sdk::config::PerTime>, outside: Option<Arc<dyn Outside>>) -> Self {
         let concurrent = concurrent.unwrap_or(CONCURRENT_DEFAULT).max(1);
         let pace = rate.map(|rate| Pace {
             interval: rate.per / rate.count.max(1),
@@ -35,6 +39,7 @@ impl Shared {
         Self {
             slots: Arc::new(Semaphore::new(concurrent as usize)),
             concurrent,
+            outside,
             budget: Mutex::default(),
             pace: Mutex::new(pace),
         }
@@ -128,7 +133,7 @@ mod tests {
 
     #[test]
     fn repeats_stay_within_a_tenth() {
-        let shared = Shared::new(None, None);
+        let shared = Shared::new(None, None, None);
         let now = Duration::from_secs(100);
         let free = (0..100).filter(|_| shared.may_repeat(now)).count();
         assert_eq!(free, 10, "a quiet connection has ten");

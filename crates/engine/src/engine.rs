@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use sluice_compiler::release::{Flow, From, Release};
+use sluice_compiler::release::{ConnectionPlan, Flow, From, Release};
 use sluice_model::fault::Fault;
 use sluice_model::ids::{ApiName, ConnectionName, FlowName};
 use sluice_model::operation::HttpOperation;
@@ -15,6 +15,7 @@ use sluice_store::store::Store;
 
 use crate::connection::Shared;
 use crate::flow::FlowRuntime;
+use crate::outside::Outside;
 
 /// Gives the sources of flows that serve an API: the gateway's part of the bargain.
 pub trait Ports: Send + Sync {
@@ -70,7 +71,7 @@ impl Inner {
     /// Returns what all flows share of a connection.
     pub fn shared_of(&self, name: &ConnectionName) -> Arc<Shared> {
         let known = self.connections.get(name).cloned();
-        known.unwrap_or_else(|| Arc::new(Shared::new(None, None)))
+        known.unwrap_or_else(|| Arc::new(Shared::new(None, None, None)))
     }
 }
 
@@ -104,7 +105,7 @@ impl Engine {
             };
             sources.push((Arc::clone(flow), source));
         }
-        let (inner, working) = Self::prepare(release, store, cx);
+        let (inner, working) = Self::prepare(release, store, cx, None);
         let (reading_cx, reading) = inner.cx.child();
         let tasks = sources
             .into_iter()
@@ -136,14 +137,16 @@ impl Engine {
         release: Arc<Release>,
         store: Arc<dyn Store>,
         cx: &Cx,
+        outside: Option<&Arc<dyn Outside>>,
     ) -> (Arc<Inner>, CancelSource) {
         let (cx, working) = cx.child();
-        let connections = release.connections.values().map(|plan| {
-            (
-                plan.name.clone(),
-                Arc::new(Shared::new(plan.concurrent, plan.rate)),
-            )
-        });
+        let shared = |plan: &ConnectionPlan| {
+            Arc::new(Shared::new(plan.concurrent, plan.rate, outside.cloned()))
+        };
+        let connections = release
+            .connections
+            .values()
+            .map(|plan| (plan.name.clone(), shared(plan)));
         let inner = Arc::new(Inner {
             config: Arc::new(Value::Record(release.config.clone())),
             connections: Arc::new(connections.collect()),

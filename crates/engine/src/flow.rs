@@ -70,7 +70,7 @@ impl FlowRuntime {
             engine: Arc::downgrade(inner),
             connections: Arc::clone(&inner.connections),
             sinks,
-            unknown: Arc::new(Shared::new(None, None)),
+            unknown: Arc::new(Shared::new(None, None, None)),
             lanes: Mutex::default(),
             broken: AtomicBool::new(false),
             flow,

@@ -11,6 +11,7 @@ mod engine;
 mod execute;
 mod flow;
 mod lanes;
+mod outside;
 mod redrive;
 mod run;
 mod settle;
@@ -21,4 +22,5 @@ pub mod trial;
 mod view;
 
 pub use engine::{Engine, Limits, Ports, Running};
+pub use outside::Outside;
 pub use trial::{StepTrace, Trial};

@@ -200,11 +200,6 @@ impl Run {
         }
     }
 
-    /// Returns whether somebody still waits for an answer.
-    pub fn is_awaited(&self) -> bool {
-        matches!(self.caller, Caller::Waiting(_) | Caller::Run(None))
-    }
-
     /// Makes `$params`, `$meta` and `$run` ready, as far as an expression needs them.
     pub fn prepare(&mut self, needs: Needs, flow: &Flow, now: sluice_model::time::Timestamp) {
         if needs.params && self.params.is_none() {

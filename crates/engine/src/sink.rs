@@ -51,8 +51,12 @@ impl SinkTask {
             name: format!("{}#{}", plan.connection, plan.thing),
         };
         let (queue, jobs) = mpsc::channel(QUEUE);
+        let sink = match &shared.outside {
+            None => plan.sink.fresh(),
+            Some(outside) => outside.sink(plan),
+        };
         let worker = Worker {
-            sink: plan.sink.fresh(),
+            sink,
             open: false,
             policy,
             shared,

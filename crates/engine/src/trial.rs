@@ -15,6 +15,7 @@ use sluice_store::store::Store;
 
 use crate::engine::Engine;
 use crate::execute::Execution;
+use crate::outside::Outside;
 use crate::run::{Caller, State};
 use crate::settle::{self, Failed};
 
@@ -48,7 +49,8 @@ pub struct StepTrace {
 
 /// Takes messages through a flow of a release, one delivery, and settles them in `store`.
 ///
-/// `awaited`: somebody waits for an answer to each.
+/// `awaited`: somebody waits for an answer to each. `outside`: what answers in the place of the
+/// real systems.
 ///
 /// # Errors
 /// If the release has no such flow, or the store does not take the commit.
@@ -59,8 +61,9 @@ pub async fn run(
     flow: &FlowName,
     messages: Vec<Message>,
     awaited: bool,
+    outside: Option<&Arc<dyn Outside>>,
 ) -> Result<Vec<Trial>, Fault> {
-    let (inner, _working) = Engine::prepare(release, store, cx);
+    let (inner, _working) = Engine::prepare(release, store, cx, outside);
     let runtime = inner
         .flow(flow)
         .ok_or_else(|| Fault::invalid(format!("there is no flow `{flow}`")))?;
