@@ -542,7 +542,7 @@ fn as_list<'a>(
     }
     if let Some((kinds, word)) = items {
         let fits = match &item {
-            Item::Range(..) => kinds.contain(Kinds::NUMBER),
+            Item::Range(_) => kinds.contain(Kinds::NUMBER),
             Item::List(list) => list.items.iter().all(|item| kinds.contain(item.kinds())),
             list if list.is_list() => list.items().all(|item| kinds.contain(item.kinds())),
             single => kinds.contain(single.kinds()),

@@ -20,7 +20,7 @@ pub(crate) fn ordered<'a>(
     mode: Mode,
 ) -> Outcome<Item<'a>> {
     let comparable =
-        |item: &Item<'_>| matches!(item, Item::Missing | Item::Text(_)) || item.is_number();
+        |item: &Item<'_>| item.is_missing() || item.as_text().is_some() || item.is_number();
     for side in [left, right] {
         if !comparable(side) {
             let message = format!(
@@ -55,11 +55,6 @@ pub(crate) fn ordered<'a>(
 pub(crate) fn order(left: &Item<'_>, right: &Item<'_>, mode: Mode) -> Option<Ordering> {
     match (left, right) {
         (Item::Int(a), Item::Int(b)) => Some(a.cmp(b)),
-        // The reference compares UTF-16 code units; the two orders differ above U+FFFF only.
-        (Item::Text(a), Item::Text(b)) if a.is_ascii() || b.is_ascii() => {
-            Some(a.as_str().cmp(b.as_str()))
-        }
-        (Item::Text(a), Item::Text(b)) => Some(a.encode_utf16().cmp(b.encode_utf16())),
         (a, b) if a.is_number() && b.is_number() => {
             if mode == Mode::Checked
                 && let (Some(a), Some(b)) = (a.as_decimal(), b.as_decimal())
@@ -68,7 +63,15 @@ pub(crate) fn order(left: &Item<'_>, right: &Item<'_>, mode: Mode) -> Option<Ord
             }
             a.as_f64()?.partial_cmp(&b.as_f64()?)
         }
-        _ => None,
+        // The reference compares UTF-16 code units; the two orders differ above U+FFFF only.
+        (a, b) => {
+            let (a, b) = (a.as_str()?, b.as_str()?);
+            Some(if a.is_ascii() || b.is_ascii() {
+                a.cmp(b)
+            } else {
+                a.encode_utf16().cmp(b.encode_utf16())
+            })
+        }
     }
 }
 
@@ -83,17 +86,16 @@ impl<'a> Machine<'_, 'a> {
     /// Returns whether two values are equal, records without regard to the order of their fields.
     pub(crate) fn deep_equal(&mut self, left: &Item<'a>, right: &Item<'a>) -> Outcome<bool> {
         match (left, right) {
-            (Item::Text(a), Item::Text(b)) => Ok(a.as_str() == b.as_str()),
             (Item::Bool(a), Item::Bool(b)) => Ok(a == b),
             (Item::Null, Item::Null) | (Item::Missing, Item::Missing) => Ok(true),
-            (Item::Bytes(a), Item::Bytes(b)) => Ok(a == b),
+            (Item::InBytes(a), Item::InBytes(b)) => Ok(a == b),
             (Item::Function(a), Item::Function(b)) => Ok(Rc::ptr_eq(a, b)),
             (a, b) if a.is_number() && b.is_number() => Ok(numbers_equal(a, b, self.mode)),
             (a, b) if a.is_list() && b.is_list() => self.lists_equal(a, b),
             (Item::Record(_) | Item::InRecord(_), Item::Record(_) | Item::InRecord(_)) => {
                 self.records_equal(left, right)
             }
-            _ => Ok(false),
+            (a, b) => Ok(a.as_str().is_some() && a.as_str() == b.as_str()),
         }
     }
 
@@ -143,7 +145,8 @@ impl<'a> Machine<'_, 'a> {
                 .iter()
                 .any(|value| same(left, &Item::of(value), mode)),
             Item::List(list) => list.items.iter().any(|item| same(left, item, mode)),
-            Item::Range(first, last) => {
+            Item::Range(ends) => {
+                let (first, last) = (&ends.0, &ends.1);
                 left.as_f64().is_some_and(|float| float.fract() == 0.0)
                     && left
                         .as_f64()
@@ -157,7 +160,6 @@ impl<'a> Machine<'_, 'a> {
 /// The reference's `===`.
 fn same(left: &Item<'_>, right: &Item<'_>, mode: Mode) -> bool {
     match (left, right) {
-        (Item::Text(a), Item::Text(b)) => a.as_str() == b.as_str(),
         (Item::Bool(a), Item::Bool(b)) => a == b,
         (Item::Null, Item::Null) => true,
         (Item::InRecord(a), Item::InRecord(b)) => std::ptr::eq(*a, *b),
@@ -165,7 +167,7 @@ fn same(left: &Item<'_>, right: &Item<'_>, mode: Mode) -> bool {
         (Item::Record(a), Item::Record(b)) => Rc::ptr_eq(a, b),
         (Item::List(a), Item::List(b)) => Rc::ptr_eq(a, b),
         (a, b) if a.is_number() && b.is_number() => numbers_equal(a, b, mode),
-        _ => false,
+        (a, b) => a.as_str().is_some() && a.as_str() == b.as_str(),
     }
 }
 
@@ -174,9 +176,9 @@ pub(crate) fn hash_of(item: &Item<'_>) -> u64 {
     fn visit(item: &Item<'_>, hasher: &mut DefaultHasher, levels: u32) {
         item.word().hash(hasher);
         match item {
-            Item::Text(text) => text.as_str().hash(hasher),
+            text if text.as_text().is_some() => text.as_str().hash(hasher),
             Item::Bool(bool) => bool.hash(hasher),
-            Item::Bytes(bytes) => bytes.hash(hasher),
+            Item::InBytes(bytes) => bytes.hash(hasher),
             number if number.is_number() => {
                 let float = number.as_f64().unwrap_or(0.0);
                 (if float == 0.0 { 0.0 } else { float })

@@ -229,7 +229,8 @@ impl<'a> Machine<'_, 'a> {
         };
         match self.eval(node, item)? {
             Item::Missing => Ok(None),
-            Item::Text(text) => {
+            text if text.as_text().is_some() => {
+                let text = text.as_text().cloned().unwrap_or_default();
                 if matches!(text.as_str(), "_jsonata_lambda" | "_jsonata_function") {
                     let message = format!("the key `{text}` is reserved");
                     return Err(failure("D1013", message).at(range));

@@ -10,6 +10,9 @@ use crate::eval::function::FunctionItem;
 use crate::signature::Kinds;
 
 /// A value while an expression is evaluated; [`Item::Missing`] is the reference's `undefined`.
+///
+/// It fits in two registers, and so does a result that holds one: evaluating hands millions of them
+/// around.
 #[derive(Clone, Default)]
 pub(crate) enum Item<'a> {
     #[default]
@@ -18,17 +21,21 @@ pub(crate) enum Item<'a> {
     Bool(bool),
     Int(i64),
     Float(f64),
-    Decimal(Decimal),
-    Literal(Arc<str>),
-    Text(Text<'a>),
-    Bytes(Arc<[u8]>),
+    /// A decimal number of the input.
+    InDecimal(&'a Decimal),
+    Decimal(Rc<Decimal>),
+    Literal(Rc<Arc<str>>),
+    /// A text of the input.
+    InText(&'a Text<'a>),
+    Text(Rc<Text<'a>>),
+    InBytes(&'a Arc<[u8]>),
     /// A list of the input.
-    InList(&'a [Value<'a>]),
+    InList(&'a Vec<Value<'a>>),
     /// A record of the input.
     InRecord(&'a Record<'a>),
     List(Rc<List<'a>>),
     /// The integers from the first to the last, both included: a list that takes no memory.
-    Range(i64, i64),
+    Range(Rc<(i64, i64)>),
     Record(Rc<RecordItem<'a>>),
     Function(Rc<FunctionItem<'a>>),
 }
@@ -87,11 +94,11 @@ impl<'a> Item<'a> {
             Value::Null => Item::Null,
             Value::Bool(bool) => Item::Bool(*bool),
             Value::Int(int) => Item::Int(*int),
-            Value::Decimal(decimal) => Item::Decimal(*decimal),
+            Value::Decimal(decimal) => Item::InDecimal(decimal),
             Value::Float(float) => Item::Float(*float),
-            Value::Literal(text) => Item::Literal(text.clone()),
-            Value::Text(text) => Item::Text(Text::borrowed(text.as_str())),
-            Value::Bytes(bytes) => Item::Bytes(bytes.clone()),
+            Value::Literal(text) => Item::Literal(Rc::new(text.clone())),
+            Value::Text(text) => Item::InText(text),
+            Value::Bytes(bytes) => Item::InBytes(bytes),
             Value::List(items) => Item::InList(items),
             Value::Record(record) => Item::InRecord(record),
         }
@@ -103,11 +110,12 @@ impl<'a> Item<'a> {
             Value::Null => Item::Null,
             Value::Bool(bool) => Item::Bool(*bool),
             Value::Int(int) => Item::Int(*int),
-            Value::Decimal(decimal) => Item::Decimal(*decimal),
+            Value::Decimal(decimal) => Item::exact(*decimal),
             Value::Float(float) => Item::Float(*float),
-            Value::Literal(text) => Item::Literal(text.clone()),
-            Value::Text(text) => Item::Text(text.clone()),
-            Value::Bytes(bytes) => Item::Bytes(bytes.clone()),
+            Value::Literal(text) => Item::Literal(Rc::new(text.clone())),
+            Value::Text(text) => Item::text(text.clone()),
+            // No expression can write bytes.
+            Value::Bytes(_) => Item::Missing,
             Value::List(items) => {
                 Item::plain(items.iter().map(Item::of_constant).collect::<Vec<_>>())
             }
@@ -179,7 +187,20 @@ impl<'a> Item<'a> {
         {
             return Item::Int(int);
         }
-        Item::Decimal(decimal.normalize())
+        Item::exact(decimal.normalize())
+    }
+
+    /// Returns the decimal, with its trailing zeros.
+    pub(crate) fn exact(decimal: Decimal) -> Item<'a> {
+        Item::Decimal(Rc::new(decimal))
+    }
+
+    pub(crate) fn text(text: Text<'a>) -> Item<'a> {
+        Item::Text(Rc::new(text))
+    }
+
+    pub(crate) fn range(first: i64, last: i64) -> Item<'a> {
+        Item::Range(Rc::new((first, last)))
     }
 
     pub(crate) fn is_missing(&self) -> bool {
@@ -192,13 +213,17 @@ impl<'a> Item<'a> {
 
     #[inline]
     pub(crate) fn is_list(&self) -> bool {
-        matches!(self, Item::List(_) | Item::InList(_) | Item::Range(..))
+        matches!(self, Item::List(_) | Item::InList(_) | Item::Range(_))
     }
 
     pub(crate) fn is_number(&self) -> bool {
         matches!(
             self,
-            Item::Int(_) | Item::Float(_) | Item::Decimal(_) | Item::Literal(_)
+            Item::Int(_)
+                | Item::Float(_)
+                | Item::InDecimal(_)
+                | Item::Decimal(_)
+                | Item::Literal(_)
         )
     }
 
@@ -208,7 +233,8 @@ impl<'a> Item<'a> {
         match self {
             Item::Int(int) => Some(*int as f64),
             Item::Float(float) => Some(*float),
-            Item::Decimal(decimal) => Value::Decimal(*decimal).as_f64(),
+            Item::InDecimal(decimal) => Value::Decimal(**decimal).as_f64(),
+            Item::Decimal(decimal) => Value::Decimal(**decimal).as_f64(),
             Item::Literal(text) => text.parse().ok(),
             _ => None,
         }
@@ -218,9 +244,10 @@ impl<'a> Item<'a> {
     pub(crate) fn as_decimal(&self) -> Option<Decimal> {
         match self {
             Item::Int(int) => Some(Decimal::from(*int)),
-            Item::Decimal(decimal) => Some(*decimal),
+            Item::InDecimal(decimal) => Some(**decimal),
+            Item::Decimal(decimal) => Some(**decimal),
             Item::Float(float) => Value::Float(*float).as_decimal(),
-            Item::Literal(text) => Value::Literal(text.clone()).as_decimal(),
+            Item::Literal(text) => Value::Literal((**text).clone()).as_decimal(),
             _ => None,
         }
     }
@@ -229,7 +256,27 @@ impl<'a> Item<'a> {
     #[inline]
     pub(crate) fn as_str(&self) -> Option<&str> {
         match self {
+            Item::InText(text) => Some(text.as_str()),
             Item::Text(text) => Some(text.as_str()),
+            _ => None,
+        }
+    }
+
+    /// Returns the text if it lies in the input or the program: parts of it need no copy.
+    pub(crate) fn as_borrowed(&self) -> Option<&'a str> {
+        match self {
+            Item::InText(text) => Some(text.as_str()),
+            Item::Text(text) => text.as_borrowed(),
+            _ => None,
+        }
+    }
+
+    /// Returns the text; `None` if it is not one.
+    #[inline]
+    pub(crate) fn as_text(&self) -> Option<&Text<'a>> {
+        match self {
+            Item::InText(text) => Some(text),
+            Item::Text(text) => Some(text),
             _ => None,
         }
     }
@@ -241,11 +288,15 @@ impl<'a> Item<'a> {
             Item::Missing => Kinds::MISSING,
             Item::Null => Kinds::NULL,
             Item::Bool(_) => Kinds::BOOL,
-            Item::Int(_) | Item::Float(_) | Item::Decimal(_) | Item::Literal(_) => Kinds::NUMBER,
-            Item::Text(_) => Kinds::TEXT,
+            Item::Int(_)
+            | Item::Float(_)
+            | Item::InDecimal(_)
+            | Item::Decimal(_)
+            | Item::Literal(_) => Kinds::NUMBER,
+            Item::InText(_) | Item::Text(_) => Kinds::TEXT,
             // Goes only where anything goes.
-            Item::Bytes(_) => Kinds::OPAQUE,
-            Item::InList(_) | Item::List(_) | Item::Range(..) => Kinds::LIST,
+            Item::InBytes(_) => Kinds::OPAQUE,
+            Item::InList(_) | Item::List(_) | Item::Range(_) => Kinds::LIST,
             Item::InRecord(_) | Item::Record(_) => Kinds::RECORD,
             Item::Function(_) => Kinds::FUNCTION,
         }
@@ -257,7 +308,7 @@ impl<'a> Item<'a> {
         match self {
             Item::InList(items) => items.len(),
             Item::List(list) => list.items.len(),
-            Item::Range(first, last) => (last - first + 1) as usize,
+            Item::Range(ends) => (ends.1 - ends.0 + 1) as usize,
             _ => 1,
         }
     }
@@ -268,7 +319,7 @@ impl<'a> Item<'a> {
         match self {
             Item::InList(items) => items.get(index).map(Item::of).unwrap_or_default(),
             Item::List(list) => list.items.get(index).cloned().unwrap_or_default(),
-            Item::Range(first, _) => Item::Int(first + index as i64),
+            Item::Range(ends) => Item::Int(ends.0 + index as i64),
             other => other.clone(),
         }
     }
@@ -334,10 +385,14 @@ impl<'a> Item<'a> {
             Item::Missing => "nothing",
             Item::Null => "null",
             Item::Bool(_) => "a boolean",
-            Item::Int(_) | Item::Float(_) | Item::Decimal(_) | Item::Literal(_) => "a number",
-            Item::Text(_) => "a text",
-            Item::Bytes(_) => "bytes",
-            Item::InList(_) | Item::List(_) | Item::Range(..) => "a list",
+            Item::Int(_)
+            | Item::Float(_)
+            | Item::InDecimal(_)
+            | Item::Decimal(_)
+            | Item::Literal(_) => "a number",
+            Item::InText(_) | Item::Text(_) => "a text",
+            Item::InBytes(_) => "bytes",
+            Item::InList(_) | Item::List(_) | Item::Range(_) => "a list",
             Item::InRecord(_) | Item::Record(_) => "a record",
             Item::Function(_) => "a function",
         }
@@ -368,5 +423,18 @@ pub(crate) fn same_key(a: &Key<'_>, b: &Key<'_>) -> bool {
 impl std::fmt::Debug for Item<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.word())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Item;
+    use crate::eval::failure::Outcome;
+
+    #[test]
+    fn an_item_fits_in_two_registers() {
+        assert_eq!(size_of::<Item<'static>>(), 16);
+        assert_eq!(size_of::<Outcome<Item<'static>>>(), 16);
+        assert_eq!(size_of::<Option<Item<'static>>>(), 16);
     }
 }

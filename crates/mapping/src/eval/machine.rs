@@ -182,7 +182,7 @@ impl<'h, 'a> Machine<'h, 'a> {
     /// Returns a text that owns what it is made of.
     pub(crate) fn text(&mut self, text: &str) -> Outcome<Item<'a>> {
         self.charge(text.len() as u64)?;
-        Ok(Item::Text(Text::from(text)))
+        Ok(Item::text(Text::from(text)))
     }
 
     /// Returns the slot's variable; `None` if it is not bound yet.

@@ -20,12 +20,14 @@ pub(crate) fn truthy(item: &Item<'_>) -> bool {
         Item::Missing | Item::Null | Item::Function(_) => false,
         Item::Int(int) => *int != 0,
         Item::Float(float) => *float != 0.0 && !float.is_nan(),
+        Item::InDecimal(decimal) => !decimal.is_zero(),
         Item::Decimal(decimal) => !decimal.is_zero(),
         Item::Literal(_) => item.as_f64().is_some_and(|float| float != 0.0),
+        Item::InText(text) => !text.is_empty(),
         Item::Text(text) => !text.is_empty(),
-        Item::Bytes(bytes) => !bytes.is_empty(),
+        Item::InBytes(bytes) => !bytes.is_empty(),
         Item::InRecord(_) | Item::Record(_) => item.field_count() > 0,
-        Item::Range(first, last) => *first != 0 || *last != 0,
+        Item::Range(ends) => **ends != (0, 0),
         // How deep lists lie in each other is bounded by what the input's reader and the depth
         // limit allow.
         Item::InList(_) | Item::List(_) => item.items().any(|item| truthy(&item)),
@@ -72,7 +74,8 @@ impl<'a> Machine<'_, 'a> {
         match (&item, self.mode) {
             (Item::Missing, _) => Ok(Item::Missing),
             (Item::Int(int), _) if *int != i64::MIN => Ok(Item::Int(-int)),
-            (Item::Decimal(decimal), Mode::Checked) => Ok(Item::Decimal(-*decimal)),
+            (Item::InDecimal(decimal), Mode::Checked) => Ok(Item::exact(-**decimal)),
+            (Item::Decimal(decimal), Mode::Checked) => Ok(Item::exact(-**decimal)),
             (number, _) if number.is_number() => {
                 let float = finite(number).within("-").at(operand.range)?;
                 Ok(Item::number(-float))
@@ -95,7 +98,7 @@ impl<'a> Machine<'_, 'a> {
         let text = match result {
             Ok(()) => self
                 .charge(buffer.len() as u64)
-                .map(|()| Item::Text(Text::from(buffer.as_str()))),
+                .map(|()| Item::text(Text::from(buffer.as_str()))),
             Err(failure) => Err(failure),
         };
         self.scratch = buffer;
@@ -113,6 +116,7 @@ impl<'a> Machine<'_, 'a> {
             let before = buffer.len();
             match &item {
                 Item::Missing => {}
+                Item::InText(text) => buffer.push_str(text),
                 Item::Text(text) => buffer.push_str(text),
                 other => {
                     let length_max = self.text_length_max(before);

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use sluice_model::value::{Record, Value};
+use sluice_model::value::{Record, Text, Value};
 
 use crate::eval::failure::Outcome;
 use crate::eval::item::{Item, ListKind};
@@ -25,19 +25,22 @@ impl<'a> Machine<'_, 'a> {
             Item::Int(int) => Value::Int(int),
             Item::Float(float) if float.is_finite() => Value::Float(float),
             Item::Float(_) => return Err(out_of_range()),
-            Item::Decimal(decimal) => Value::Decimal(decimal),
-            Item::Literal(text) => Value::Literal(text),
-            Item::Text(text) => Value::Text(text),
-            Item::Bytes(bytes) => Value::Bytes(bytes),
+            Item::InDecimal(decimal) => Value::Decimal(*decimal),
+            Item::Decimal(decimal) => Value::Decimal(*decimal),
+            Item::Literal(text) => Value::Literal((*text).clone()),
+            Item::InText(text) => Value::Text(Text::borrowed(text.as_str())),
+            Item::Text(text) => Value::Text(Rc::unwrap_or_clone(text)),
+            Item::InBytes(bytes) => Value::Bytes(bytes.clone()),
             Item::InList(values) => {
                 self.charge_copies(values)?;
-                Value::List(values.to_vec())
+                Value::List(values.clone())
             }
             Item::InRecord(record) => {
                 self.charge_copy_of_record(record)?;
                 Value::Record(record.clone())
             }
-            Item::Range(first, last) => {
+            Item::Range(ends) => {
+                let (first, last) = *ends;
                 self.charge_items((last - first + 1) as usize)?;
                 Value::List((first..=last).map(Value::Int).collect())
             }
@@ -108,9 +111,9 @@ pub(crate) fn shown(item: &Item<'_>) -> Option<Value<'static>> {
         Item::Bool(bool) => Value::Bool(*bool),
         Item::Int(int) => Value::Int(*int),
         Item::Float(float) if float.is_finite() => Value::Float(*float),
-        Item::Decimal(decimal) => Value::Decimal(*decimal),
-        Item::Literal(text) => Value::Literal(text.clone()),
-        Item::Text(text) => Value::from(text.chars().take(SHOWN_MAX).collect::<String>()),
-        _ => return None,
+        Item::InDecimal(decimal) => Value::Decimal(**decimal),
+        Item::Decimal(decimal) => Value::Decimal(**decimal),
+        Item::Literal(text) => Value::Literal((**text).clone()),
+        other => Value::from(other.as_str()?.chars().take(SHOWN_MAX).collect::<String>()),
     })
 }

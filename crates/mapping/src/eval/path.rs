@@ -298,7 +298,7 @@ impl<'a> Machine<'_, 'a> {
         match input {
             Item::InList(values) => {
                 self.spend(values.len() as u64)?;
-                for value in *values {
+                for value in values.iter() {
                     let item = self.step(step, &Item::of(value))?;
                     gathered.push(item);
                 }
@@ -421,8 +421,8 @@ pub(super) fn constructed(item: Item<'_>) -> Item<'_> {
             Ok(list) => Item::list(list.items, ListKind::Constructed),
             Err(list) => Item::list(list.items.clone(), ListKind::Constructed),
         },
-        Item::Range(first, last) => {
-            let items = (first..=last).map(Item::Int).collect();
+        Item::Range(ends) => {
+            let items = (ends.0..=ends.1).map(Item::Int).collect();
             Item::list(items, ListKind::Constructed)
         }
         other => other,

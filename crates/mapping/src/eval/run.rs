@@ -23,9 +23,9 @@ impl<'a> Machine<'_, 'a> {
             Op::Field(key) => self.lookup(context, key),
             _ => {
                 self.enter()?;
-                let item = self.eval_deep(node, context)?;
+                let result = self.eval_deep(node, context);
                 self.leave();
-                Ok(item)
+                result
             }
         }
     }
@@ -247,7 +247,7 @@ impl<'a> Machine<'_, 'a> {
             match item {
                 Item::Missing => {}
                 // A range alone takes no memory as long as nobody asks for its items.
-                Item::Range(..) if nodes.len() == 1 => return Ok(item),
+                Item::Range(_) if nodes.len() == 1 => return Ok(item),
                 list if !nested && list.is_list() => {
                     self.charge_items(list.count())?;
                     extend(&mut items, list);
@@ -298,7 +298,7 @@ impl<'a> Machine<'_, 'a> {
             let message = format!("the range has {count} items, more than {RANGE_MAX}");
             return Err(failure("D2014", message).at(two.0.range.to(two.1.range)));
         }
-        Ok(Item::Range(first, last))
+        Ok(Item::range(first, last))
     }
 }
 
@@ -331,7 +331,7 @@ pub(crate) fn extend<'a>(items: &mut Vec<Item<'a>>, list: Item<'a>) {
             Err(list) => items.extend(list.items.iter().cloned()),
         },
         Item::InList(values) => items.extend(values.iter().map(Item::of)),
-        Item::Range(first, last) => items.extend((first..=last).map(Item::Int)),
+        Item::Range(ends) => items.extend((ends.0..=ends.1).map(Item::Int)),
         item => items.push(item),
     }
 }

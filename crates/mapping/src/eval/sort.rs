@@ -104,7 +104,7 @@ impl<'a> Machine<'_, 'a> {
                 (false, true) => return Ok(false),
                 (false, false) => {}
             }
-            let sortable = |item: &Item<'_>| item.is_number() || matches!(item, Item::Text(_));
+            let sortable = |item: &Item<'_>| item.is_number() || item.as_text().is_some();
             if let Some(bad) = [a, b].into_iter().find(|item| !sortable(item)) {
                 let message = format!(
                     "items are sorted by numbers or texts, not by {}",

@@ -32,6 +32,7 @@ pub(crate) fn push_text(
     length_max: usize,
 ) -> Outcome<()> {
     match item {
+        Item::InText(text) => out.push_str(text),
         Item::Text(text) => out.push_str(text),
         Item::Function(_) => {}
         Item::Float(float) if !float.is_finite() => {
@@ -70,18 +71,20 @@ impl Writer<'_> {
                 push_double(out, rounded_to_15_digits(*float));
             }
             Item::Float(_) => return Err(out_of_range().with_value(shown(item))),
-            Item::Decimal(decimal) => push_decimal(out, *decimal),
+            Item::InDecimal(decimal) => push_decimal(out, **decimal),
+            Item::Decimal(decimal) => push_decimal(out, **decimal),
             Item::Literal(_) => match item.as_f64() {
                 Some(float) if float.is_finite() => push_double(out, rounded_to_15_digits(float)),
                 _ => return Err(out_of_range()),
             },
+            Item::InText(text) => push_quoted(out, text),
             Item::Text(text) => push_quoted(out, text),
-            Item::Bytes(bytes) => push_quoted(out, &crate::functions::encoding::base64(bytes)),
+            Item::InBytes(bytes) => push_quoted(out, &crate::functions::encoding::base64(bytes)),
             Item::Function(_) => out.push_str("\"\""),
             Item::List(list) if list.kind == ListKind::Wrapper => {
                 self.item(&list.items[0], levels)?;
             }
-            Item::InList(_) | Item::List(_) | Item::Range(..) => self.list(item, levels)?,
+            Item::InList(_) | Item::List(_) | Item::Range(_) => self.list(item, levels)?,
             Item::InRecord(_) | Item::Record(_) => self.record(item, levels)?,
         }
         Ok(())

@@ -259,7 +259,7 @@ impl<'a> Machine<'_, 'a> {
     ) -> Outcome<Vec<Tuple<'a>>> {
         match predicate {
             Predicate::Position(position) => {
-                let positions = Item::Range(0, tuples.len() as i64 - 1);
+                let positions = Item::range(0, tuples.len() as i64 - 1);
                 if tuples.is_empty() {
                     return Ok(tuples);
                 }

@@ -102,19 +102,19 @@ fn with_text<'a>(
     arguments: &Arguments<'a>,
     change: fn(&mut Machine<'_, 'a>, &str) -> Outcome<String>,
 ) -> Outcome<Item<'a>> {
-    match arguments.get(0) {
-        Item::Text(text) => {
+    match arguments.get(0).as_text() {
+        Some(text) => {
             machine.charge(text.len() as u64 * 3)?;
             let changed = change(machine, text)?;
             machine.text(&changed)
         }
-        _ => Ok(Item::Missing),
+        None => Ok(Item::Missing),
     }
 }
 
 fn malformed(function: &str, text: &str) -> Failure {
     let message = format!("Malformed URL passed to ${function}(): \"{text}\"");
-    failure("D3140", message).with_value(shown(&Item::Text(text.into())))
+    failure("D3140", message).with_value(shown(&Item::text(text.into())))
 }
 
 fn encode(text: &str, kept: &str) -> String {

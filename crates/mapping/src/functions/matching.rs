@@ -102,7 +102,7 @@ impl<'a> Matcher<'a> {
         match self {
             Matcher::Regex(regex) => find(machine, regex, text, 0),
             Matcher::Function(function) => {
-                let arguments = Arguments::one(Item::Text(text.clone()));
+                let arguments = Arguments::one(Item::text(text.clone()));
                 let record = machine.apply(function, arguments, &Item::Null)?;
                 from_record(text, record)
             }
@@ -168,9 +168,8 @@ fn find<'a>(
             None => Item::Missing,
         });
     }
-    let Item::Text(matched) = slice(machine, text, whole.start(), whole.end())? else {
-        return Ok(None);
-    };
+    let matched = slice(machine, text, whole.start(), whole.end())?;
+    let matched = matched.as_text().cloned().unwrap_or_default();
     Ok(Some(Match {
         start: whole.start(),
         end: whole.end(),
@@ -204,7 +203,7 @@ fn slice<'a>(
     end: usize,
 ) -> Outcome<Item<'a>> {
     match text.as_borrowed() {
-        Some(borrowed) => Ok(Item::Text(Text::borrowed(&borrowed[start..end]))),
+        Some(borrowed) => Ok(Item::text(Text::borrowed(&borrowed[start..end]))),
         None => machine.text(&text[start..end]),
     }
 }
@@ -220,10 +219,7 @@ fn from_record<'a>(text: &Text<'a>, record: Item<'a>) -> Outcome<Option<Match<'a
     if !whole && !field("next").is_function() {
         return Err(no_match());
     }
-    let matched = match field("match") {
-        Item::Text(matched) => matched,
-        _ => Text::new(),
-    };
+    let matched = field("match").as_text().cloned().unwrap_or_default();
     let offset = |item: &Item<'_>| from_utf16(text, item.as_f64().unwrap_or(0.0) as usize);
     Ok(Some(Match {
         start: offset(&start),
@@ -275,7 +271,7 @@ fn match_record<'a>(
     });
     let groups = machine.list(groups.collect(), ListKind::Plain)?;
     Ok(vec![
-        (key("match"), Item::Text(found.text.clone())),
+        (key("match"), Item::text(found.text.clone())),
         (key("index"), Item::Int(to_utf16(text, found.start) as i64)),
         (key("groups"), groups),
     ])
@@ -290,7 +286,7 @@ impl<'a> Machine<'_, 'a> {
         text: &Item<'a>,
         at: usize,
     ) -> Outcome<Item<'a>> {
-        let Item::Text(text) = text else {
+        let Some(text) = text.as_text() else {
             return Ok(Item::Missing);
         };
         let found = find(self, regex, text, at)?;
@@ -332,12 +328,15 @@ impl<'a> Machine<'_, 'a> {
 }
 
 fn contains<'a>(machine: &mut Machine<'_, 'a>, arguments: Arguments<'a>) -> Outcome<Item<'a>> {
-    let Item::Text(text) = arguments.get(0) else {
+    let Some(text) = arguments.get(0).as_text() else {
         return Ok(Item::Missing);
     };
     match arguments.get(1) {
         Item::Missing => Ok(Item::Missing),
-        Item::Text(part) => Ok(Item::Bool(text.contains(part.as_str()))),
+        part if part.as_text().is_some() => {
+            let part = part.as_str().unwrap_or("");
+            Ok(Item::Bool(text.contains(part)))
+        }
         function => {
             let found = matcher(function).first(machine, text)?;
             Ok(Item::Bool(found.is_some()))
@@ -346,13 +345,13 @@ fn contains<'a>(machine: &mut Machine<'_, 'a>, arguments: Arguments<'a>) -> Outc
 }
 
 fn split<'a>(machine: &mut Machine<'_, 'a>, arguments: Arguments<'a>) -> Outcome<Item<'a>> {
-    let Item::Text(text) = arguments.get(0) else {
+    let Some(text) = arguments.get(0).as_text() else {
         return Ok(Item::Missing);
     };
     let limit = limit(arguments.get(2), "D3020", "third")?;
     let mut parts = Vec::new();
-    let separator = match arguments.get(1) {
-        Item::Text(separator) => {
+    let separator = match arguments.get(1).as_text() {
+        Some(separator) => {
             let offsets: Vec<(usize, usize)> = if separator.is_empty() {
                 let chars = text.char_indices();
                 chars
@@ -376,7 +375,7 @@ fn split<'a>(machine: &mut Machine<'_, 'a>, arguments: Arguments<'a>) -> Outcome
             }
             return machine.list(parts, ListKind::Plain);
         }
-        function => matcher(function),
+        None => matcher(arguments.get(1)),
     };
     if limit == 0 {
         return machine.list(parts, ListKind::Plain);
@@ -394,7 +393,7 @@ fn split<'a>(machine: &mut Machine<'_, 'a>, arguments: Arguments<'a>) -> Outcome
 }
 
 fn matches<'a>(machine: &mut Machine<'_, 'a>, arguments: Arguments<'a>) -> Outcome<Item<'a>> {
-    let Item::Text(text) = arguments.get(0) else {
+    let Some(text) = arguments.get(0).as_text() else {
         return Ok(Item::Missing);
     };
     let limit = limit(arguments.get(2), "D3040", "third")?;
@@ -410,7 +409,7 @@ fn matches<'a>(machine: &mut Machine<'_, 'a>, arguments: Arguments<'a>) -> Outco
 }
 
 fn replace<'a>(machine: &mut Machine<'_, 'a>, arguments: Arguments<'a>) -> Outcome<Item<'a>> {
-    let Item::Text(text) = arguments.get(0) else {
+    let Some(text) = arguments.get(0).as_text() else {
         return Ok(Item::Missing);
     };
     let (pattern, replacement) = (arguments.get(1), arguments.get(2));
@@ -420,9 +419,9 @@ fn replace<'a>(machine: &mut Machine<'_, 'a>, arguments: Arguments<'a>) -> Outco
     }
     let limit = limit(arguments.get(3), "D3011", "fourth")?;
     if limit == 0 {
-        return Ok(Item::Text(text.clone()));
+        return Ok(arguments.get(0).clone());
     }
-    if let Item::Text(pattern) = pattern {
+    if let Some(pattern) = pattern.as_text() {
         let Some(replacement) = replacement.as_str() else {
             return Err(no_text(replacement));
         };
@@ -434,13 +433,14 @@ fn replace<'a>(machine: &mut Machine<'_, 'a>, arguments: Arguments<'a>) -> Outco
     matcher(pattern).each(machine, text, limit, &mut |machine, found| {
         let before = out.len();
         out.push_str(text.get(position..found.start).unwrap_or(""));
-        match replacement {
-            Item::Text(template) => substitute(template, found, &mut out),
-            function => {
+        match replacement.as_str() {
+            Some(template) => substitute(template, found, &mut out),
+            None => {
                 let arguments = Arguments::one(replacer_argument(machine, text, found)?);
-                match machine.apply(function, arguments, &Item::Null)? {
-                    Item::Text(text) => out.push_str(&text),
-                    other => return Err(no_text(&other)),
+                let replaced = machine.apply(replacement, arguments, &Item::Null)?;
+                match replaced.as_str() {
+                    Some(text) => out.push_str(text),
+                    None => return Err(no_text(&replaced)),
                 }
             }
         }
@@ -498,8 +498,8 @@ fn substitute(template: &str, found: &Match<'_>, out: &mut String) {
                 continue;
             }
             let index = number(digits);
-            if let Some(Item::Text(group)) = index.checked_sub(1).and_then(|i| found.groups.get(i))
-            {
+            let group = index.checked_sub(1).and_then(|i| found.groups.get(i));
+            if let Some(group) = group.and_then(Item::as_str) {
                 out.push_str(group);
             }
             rest = &rest[index.to_string().len().min(digits)..];

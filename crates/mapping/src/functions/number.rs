@@ -146,10 +146,13 @@ fn number<'a>(machine: &mut Machine<'_, 'a>, mut arguments: Arguments<'a>) -> Ou
     match arguments.take(0) {
         Item::Missing => Ok(Item::Missing),
         Item::Bool(bool) => Ok(Item::Int(i64::from(bool))),
-        Item::Text(text) => parse(&text, machine.mode).ok_or_else(|| {
-            let message = format!("the text {:?} is no number", shorten(&text));
-            failure("D3030", message).with_value(shown(&Item::Text(text.clone())))
-        }),
+        text if text.as_text().is_some() => {
+            let source = text.as_str().unwrap_or("");
+            parse(source, machine.mode).ok_or_else(|| {
+                let message = format!("the text {:?} is no number", shorten(source));
+                failure("D3030", message).with_value(shown(&text))
+            })
+        }
         number if number.is_number() => Ok(number),
         other => {
             let message = format!("{} cannot be made a number", other.word());
@@ -189,8 +192,8 @@ fn parse<'a>(text: &str, mode: Mode) -> Option<Item<'a>> {
     let float = value.as_f64().filter(|float| float.is_finite())?;
     Some(match (value, mode) {
         (Value::Int(int), _) => Item::Int(int),
-        (Value::Decimal(decimal), Mode::Checked) => Item::Decimal(decimal),
-        (Value::Literal(text), Mode::Checked) => Item::Literal(text),
+        (Value::Decimal(decimal), Mode::Checked) => Item::exact(decimal),
+        (Value::Literal(text), Mode::Checked) => Item::Literal(std::rc::Rc::new(text)),
         _ => Item::number(float),
     })
 }
@@ -214,6 +217,7 @@ fn unary<'a>(
 ) -> Outcome<Item<'a>> {
     Ok(match (arguments.get(0), machine.mode) {
         (Item::Missing, _) => Item::Missing,
+        (Item::InDecimal(exact), Mode::Checked) => Item::decimal(decimal(exact)),
         (Item::Decimal(exact), Mode::Checked) => Item::decimal(decimal(exact)),
         (item, _) => Item::number(double(finite(item)?)),
     })
@@ -230,7 +234,7 @@ fn round<'a>(machine: &mut Machine<'_, 'a>, arguments: Arguments<'a>) -> Outcome
     };
     match item {
         Item::Int(int) if digits >= 0 => Ok(Item::Int(*int)),
-        Item::Int(_) | Item::Decimal(_) if machine.mode == Mode::Checked => {
+        Item::Int(_) | Item::InDecimal(_) | Item::Decimal(_) if machine.mode == Mode::Checked => {
             let exact = item.as_decimal().unwrap_or_default();
             round_decimal(exact, digits).map(Item::decimal)
         }

@@ -19,7 +19,7 @@ pub(super) static FUNCTIONS: [Function; 4] = [
                 Item::Missing => Item::Missing,
                 Item::Null => name("null"),
                 Item::Bool(_) => name("boolean"),
-                Item::Text(_) | Item::Bytes(_) => name("string"),
+                Item::InText(_) | Item::Text(_) | Item::InBytes(_) => name("string"),
                 number if number.is_number() => name("number"),
                 list if list.is_list() => name("array"),
                 Item::Function(_) => name("function"),
@@ -71,5 +71,5 @@ pub(super) static FUNCTIONS: [Function; 4] = [
 ];
 
 fn name<'a>(name: &'static str) -> Item<'a> {
-    Item::Text(sluice_model::value::Text::borrowed(name))
+    Item::text(sluice_model::value::Text::borrowed(name))
 }

@@ -30,12 +30,12 @@ pub(super) static FUNCTIONS: [Function; 7] = [
         ("lookup", "<x-s:x>", 2),
         "Returns the field of a record that has this name; of each record, for a list.",
         &[example("$lookup({'at': 'AUT'}, 'at')", "\"AUT\"")],
-        |machine, arguments| match arguments.get(1) {
-            Item::Text(name) => {
-                let key = Key::Text(Text::from(name.as_str()));
+        |machine, arguments| match arguments.get(1).as_str() {
+            Some(name) => {
+                let key = Key::Text(Text::from(name));
                 machine.lookup(arguments.get(0), &key)
             }
-            _ => Ok(Item::Missing),
+            None => Ok(Item::Missing),
         },
     ),
     Function::new(
@@ -108,7 +108,7 @@ fn keys<'a>(machine: &mut Machine<'_, 'a>, arguments: Arguments<'a>) -> Outcome<
         for (key, _) in item.fields() {
             let name = key.to_text();
             if seen.insert(name.clone()) {
-                names.push(Item::Text(name));
+                names.push(Item::text(name));
             }
         }
         Ok(())
@@ -161,7 +161,7 @@ fn each<'a>(machine: &mut Machine<'_, 'a>, arguments: Arguments<'a>) -> Outcome<
     let (record, function) = (arguments.get(0), arguments.get(1));
     let mut items = Vec::new();
     for (key, value) in record.fields() {
-        let name = Item::Text(key.to_text());
+        let name = Item::text(key.to_text());
         let item = call_with(machine, function, [value, name, record.clone()])?;
         if !item.is_missing() {
             items.push(item);
@@ -174,7 +174,7 @@ fn sift<'a>(machine: &mut Machine<'_, 'a>, arguments: Arguments<'a>) -> Outcome<
     let (record, function) = (arguments.get(0), arguments.get(1));
     let mut fields = Vec::new();
     for (key, value) in record.fields() {
-        let name = Item::Text(key.to_text());
+        let name = Item::text(key.to_text());
         let passes = call_with(machine, function, [value.clone(), name, record.clone()])?;
         if truthy(&passes) {
             fields.push((key, value));

@@ -28,9 +28,9 @@ pub(super) static FUNCTIONS: [Function; 10] = [
         "Returns the number of characters.",
         &[example("$length('Währung')", "7")],
         |_, arguments| {
-            Ok(match arguments.get(0) {
-                Item::Text(text) => Item::Int(count(text) as i64),
-                _ => Item::Missing,
+            Ok(match arguments.get(0).as_str() {
+                Some(text) => Item::Int(count(text) as i64),
+                None => Item::Missing,
             })
         },
     ),
@@ -119,7 +119,7 @@ fn string<'a>(machine: &mut Machine<'_, 'a>, mut arguments: Arguments<'a>) -> Ou
     };
     match arguments.take(0) {
         Item::Missing => Ok(Item::Missing),
-        text @ Item::Text(_) => Ok(text),
+        text @ (Item::InText(_) | Item::Text(_)) => Ok(text),
         item => {
             let mut out = String::new();
             push_text(&mut out, &item, layout, machine.text_length_max(0))?;
@@ -131,21 +131,21 @@ fn string<'a>(machine: &mut Machine<'_, 'a>, mut arguments: Arguments<'a>) -> Ou
 /// Returns the part of a text between two offsets in bytes, borrowing what it borrows.
 fn part<'a>(
     machine: &mut Machine<'_, 'a>,
-    text: &Text<'a>,
+    whole: &Item<'a>,
     start: usize,
     end: usize,
 ) -> Outcome<Item<'a>> {
-    let end = end.min(text.len());
-    match text.as_borrowed() {
-        Some(borrowed) => Ok(Item::Text(Text::borrowed(
-            borrowed.get(start..end).unwrap_or(""),
-        ))),
-        None => machine.text(text.get(start..end).unwrap_or("")),
+    let slice = |text: &'a str| text.get(start..end.min(text.len())).unwrap_or("");
+    if let Some(text) = whole.as_borrowed() {
+        return Ok(Item::text(Text::borrowed(slice(text))));
     }
+    let text = whole.as_str().unwrap_or("");
+    machine.text(text.get(start..end.min(text.len())).unwrap_or(""))
 }
 
 fn substring<'a>(machine: &mut Machine<'_, 'a>, arguments: Arguments<'a>) -> Outcome<Item<'a>> {
-    let Item::Text(text) = arguments.get(0) else {
+    let whole = arguments.get(0);
+    let Some(text) = whole.as_str() else {
         return Ok(Item::Missing);
     };
     let total = count(text);
@@ -164,14 +164,14 @@ fn substring<'a>(machine: &mut Machine<'_, 'a>, arguments: Arguments<'a>) -> Out
         return machine.text("");
     }
     if text.is_ascii() {
-        return part(machine, text, first, last);
+        return part(machine, whole, first, last);
     }
     let offset = |characters: usize| {
         text.char_indices()
             .nth(characters)
             .map_or(text.len(), |(at, _)| at)
     };
-    part(machine, text, offset(first), offset(last))
+    part(machine, whole, offset(first), offset(last))
 }
 
 /// Returns a position as ECMAScript's `slice` takes it: negative ones count from the end.
@@ -190,7 +190,8 @@ fn split_at<'a>(
     arguments: &mut Arguments<'a>,
     bounds: fn(usize, usize) -> (usize, usize),
 ) -> Outcome<Item<'a>> {
-    let Item::Text(text) = arguments.take(0) else {
+    let whole = arguments.take(0);
+    let Some(text) = whole.as_text() else {
         return Ok(Item::Missing);
     };
     // The reference looks for the text `undefined` where the second argument is missing.
@@ -198,9 +199,9 @@ fn split_at<'a>(
     match text.find(separator) {
         Some(at) => {
             let (start, end) = bounds(at, separator.len());
-            part(machine, &text, start, end)
+            part(machine, &whole, start, end)
         }
-        None => Ok(Item::Text(text)),
+        None => Ok(whole),
     }
 }
 
@@ -210,15 +211,17 @@ fn change<'a>(
     arguments: &mut Arguments<'a>,
     change: fn(&str, &mut String) -> Changed,
 ) -> Outcome<Item<'a>> {
-    let Item::Text(text) = arguments.take(0) else {
+    let whole = arguments.take(0);
+    let Some(text) = whole.as_text() else {
         return Ok(Item::Missing);
     };
     let mut scratch = std::mem::take(&mut machine.scratch);
     scratch.clear();
-    let changed = change(&text, &mut scratch);
+    let changed = change(text, &mut scratch);
     let item = match changed {
-        Changed::Not => Ok(Item::Text(text)),
-        Changed::ToPart(start, end) => part(machine, &text, start, end),
+        Changed::ToPart(0, end) if end == text.len() => Ok(whole),
+        Changed::Not => Ok(whole),
+        Changed::ToPart(start, end) => part(machine, &whole, start, end),
         Changed::ToScratch => machine.text(&scratch),
     };
     machine.scratch = scratch;
@@ -288,7 +291,8 @@ fn trim(text: &str, out: &mut String) -> Changed {
 }
 
 fn pad<'a>(machine: &mut Machine<'_, 'a>, mut arguments: Arguments<'a>) -> Outcome<Item<'a>> {
-    let Item::Text(text) = arguments.take(0) else {
+    let whole = arguments.take(0);
+    let Some(text) = whole.as_text() else {
         return Ok(Item::Missing);
     };
     let width = arguments.get(1).as_f64().unwrap_or(0.0).trunc();
@@ -296,9 +300,9 @@ fn pad<'a>(machine: &mut Machine<'_, 'a>, mut arguments: Arguments<'a>) -> Outco
         Some(filler) if !filler.is_empty() => filler,
         _ => " ",
     };
-    let missing = width.abs() - count(&text) as f64;
+    let missing = width.abs() - count(text) as f64;
     if missing < 1.0 {
-        return Ok(Item::Text(text));
+        return Ok(whole);
     }
     let missing = missing as u64;
     machine.charge(missing.saturating_mul(4).saturating_add(text.len() as u64))?;
@@ -308,7 +312,7 @@ fn pad<'a>(machine: &mut Machine<'_, 'a>, mut arguments: Arguments<'a>) -> Outco
     } else {
         format!("{padding}{text}")
     };
-    Ok(Item::Text(Text::from(padded)))
+    Ok(Item::text(Text::from(padded)))
 }
 
 fn join<'a>(machine: &mut Machine<'_, 'a>, arguments: Arguments<'a>) -> Outcome<Item<'a>> {
@@ -326,5 +330,5 @@ fn join<'a>(machine: &mut Machine<'_, 'a>, arguments: Arguments<'a>) -> Outcome<
         joined.push_str(item.as_str().unwrap_or(""));
         machine.charge((joined.len() - before) as u64)?;
     }
-    Ok(Item::Text(Text::from(joined)))
+    Ok(Item::text(Text::from(joined)))
 }

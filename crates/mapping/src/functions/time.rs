@@ -99,7 +99,7 @@ fn from_millis<'a>(
         }
     };
     machine.charge(text.len() as u64)?;
-    Ok(Item::Text(Text::from(text)))
+    Ok(Item::text(Text::from(text)))
 }
 
 /// Returns the minutes of an offset such as `+0100` or `-0530`; 0 for what is none.
