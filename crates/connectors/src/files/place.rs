@@ -16,7 +16,7 @@ pub(crate) struct Folder {
     pub(crate) shown: String,
 }
 
-/// Returns the folder that the reference names, relative to the connection's: empty for that itself.
+/// Returns the folder that the reference names, relative to the connection's; empty for that one.
 pub(crate) fn check(cx: &dyn Check) -> Result<String, Problem> {
     let Some(Target::Place(place)) = cx.target() else {
         let problem = Problem::new("", "a folder has to be named");

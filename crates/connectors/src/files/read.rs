@@ -102,7 +102,8 @@ impl Source for FilesSource {
     const INFO: Info = Info {
         name: "files",
         summary: "Reads the files of a folder, whole or record by record, and those that come.",
-        example: "from:\n  files: inbox#orders\n  match: \"*.csv\"\n  format: csv\n  each: record\n  then: { move: done }\n",
+        example: "from:\n  files: inbox#orders\n  match: \"*.csv\"\n  format: csv\n  \
+                  each: record\n  then: { move: done }\n",
     };
     type On = Files;
     type Config = FilesSourceConfig;

@@ -25,8 +25,8 @@ pub(crate) fn to_free_name(from: &Path, wanted: &Path) -> Result<PathBuf, Error>
 
 /// Gives a file a name that no other has; fails with `AlreadyExists` if one has it.
 ///
-/// A link under the new name, then the old name goes: whoever looks sees a whole file or none. Where
-/// the file system has no links, an empty file holds the name for a moment.
+/// A link under the new name, then the old name goes: whoever looks sees a whole file or none.
+/// Where the file system has no links, an empty file holds the name for a moment.
 pub(crate) fn to_new_name(from: &Path, to: &Path) -> Result<(), Error> {
     match fs::hard_link(from, to) {
         Ok(()) => fs::remove_file(from),
