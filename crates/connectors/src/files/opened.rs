@@ -2,7 +2,8 @@
 //!
 //! One piece of blocking work is under way at a time (a look at the folder, a read, a move), kept
 //! in the source so that a caller who stops waiting loses nothing. Deliveries under way are
-//! bounded: whoever does not settle stops the reading, so that memory does not depend on a file's size.
+//! bounded: whoever does not settle stops the reading, so that memory does not depend on a file's
+//! size.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
