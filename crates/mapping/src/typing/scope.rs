@@ -93,6 +93,14 @@ impl<'e> Scope<'e> {
         Some(&variable.known)
     }
 
+    /// Says what a `%` means.
+    pub fn set_ancestor(&mut self, id: AncestorId, known: Known<'e>) {
+        match self.ancestors.iter_mut().find(|(own, _)| *own == id) {
+            Some((_, own)) => *own = known,
+            None => self.ancestors.push((id, known)),
+        }
+    }
+
     /// Binds a variable.
     pub fn bind(&mut self, name: &Arc<str>, known: Known<'e>) {
         self.variables.push(Variable {

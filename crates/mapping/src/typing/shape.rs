@@ -85,12 +85,9 @@ pub(super) fn kinds(ty: &Type) -> KindSet {
             Kind::Text(_) => KindSet::TEXT,
             Kind::List(_) => KindSet::LIST,
             Kind::Map(_) | Kind::Record(_) => KindSet::RECORD,
-            Kind::Any
-            | Kind::Bytes
-            | Kind::Never
-            | Kind::Null
-            | Kind::Union(_)
-            | Kind::Ref(_) => KindSet::UNKNOWN,
+            Kind::Any | Kind::Bytes | Kind::Never | Kind::Null | Kind::Union(_) | Kind::Ref(_) => {
+                KindSet::UNKNOWN
+            }
         });
     }
     set
