@@ -56,6 +56,13 @@ pub(crate) struct FlowCx<'c, 'r> {
     pub templates: Vec<CompiledTemplate>,
     pub validators: Vec<Validator>,
     pub slots: u16,
+    /// How many `split` steps stand around the current one.
+    pub splits: u32,
+    /// How many `reply` steps there are so far.
+    pub replies: u32,
+    /// The slots of the variables that `let` binds: one for each name, so that what the ways of a
+    /// branching bind under one name is one variable behind it.
+    named_slots: BTreeMap<Arc<str>, u16>,
     /// Whether the result of the last expression may be missing.
     pub optional: bool,
 }
@@ -78,6 +85,9 @@ impl<'c, 'r> FlowCx<'c, 'r> {
             templates: Vec::new(),
             validators: Vec::new(),
             slots: 0,
+            splits: 0,
+            replies: 0,
+            named_slots: BTreeMap::new(),
             optional: false,
         }
     }
@@ -86,6 +96,16 @@ impl<'c, 'r> FlowCx<'c, 'r> {
     pub fn slot(&mut self) -> u16 {
         self.slots += 1;
         self.slots - 1
+    }
+
+    /// Returns the slot of the variables with this name.
+    pub fn slot_named(&mut self, name: &Arc<str>) -> u16 {
+        if let Some(slot) = self.named_slots.get(name) {
+            return *slot;
+        }
+        let slot = self.slot();
+        self.named_slots.insert(Arc::clone(name), slot);
+        slot
     }
 
     pub fn add_expression(&mut self, expression: CompiledExpr) -> ExprId {

@@ -48,6 +48,15 @@ pub(crate) struct StepResult {
     pub optional: bool,
 }
 
+/// What one way of a branching has bound.
+#[derive(Debug)]
+pub(crate) struct Way {
+    variables: Vec<Variable>,
+    results: Vec<StepResult>,
+    /// Whether a message gets to the step behind the branching this way.
+    leads_on: bool,
+}
+
 /// A name in scope with its type: what the type checker is given.
 #[derive(Debug, Clone)]
 pub(crate) struct Binding {
@@ -121,10 +130,42 @@ impl Scope {
         ])
     }
 
-    /// Marks all results since `mark` as possibly missing: their steps stood in a branch.
-    pub fn results_become_optional(&mut self, mark: usize) {
-        for result in &mut self.results[mark..] {
-            result.optional = true;
+    /// Returns what the ways of a branching bind, as the steps behind it see it: the results of all
+    /// ways, which may be missing, and the variables of the ways that lead there. A variable that
+    /// not all of these bind may be missing.
+    pub fn after(mut self, ways: Vec<Way>) -> Self {
+        let leading = ways.iter().filter(|way| way.leads_on).count();
+        let mut bound: Vec<(Variable, usize)> = Vec::new();
+        for way in &ways {
+            for own in way.variables.iter().filter(|_| way.leads_on) {
+                match bound.iter_mut().find(|(first, _)| first.name == own.name) {
+                    Some((first, times)) => {
+                        first.ty = crate::steps::same_or_union(first.ty.clone(), own.ty.clone());
+                        first.optional |= own.optional;
+                        *times += 1;
+                    }
+                    None => bound.push((own.clone(), 1)),
+                }
+            }
+        }
+        for (mut variable, times) in bound {
+            variable.optional |= times < leading;
+            self.variables.push(variable);
+        }
+        let results = ways.into_iter().flat_map(|way| way.results);
+        self.results.extend(results.map(|result| StepResult {
+            optional: true,
+            ..result
+        }));
+        self
+    }
+
+    /// Returns what was bound since the scope was `before`.
+    pub fn way_since(&self, before: &Scope, leads_on: bool) -> Way {
+        Way {
+            variables: self.variables[before.variables.len()..].to_vec(),
+            results: self.results[before.results.len()..].to_vec(),
+            leads_on,
         }
     }
 

@@ -33,7 +33,7 @@ use crate::de::Fields;
 use crate::flow::{FlowCx, result_name};
 use crate::names::{bad_identifier, is_identifier};
 use crate::release::{Block, StepKind, StepPlan};
-use crate::scope::{Scope, StepResult, Variable};
+use crate::scope::{Scope, StepResult};
 
 /// What every step has.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -105,18 +105,34 @@ pub(crate) struct Payload {
     pub replied: Replied,
 }
 
+impl Payload {
+    /// What is behind a step that is broken: nothing about it is complained of.
+    pub fn unknown() -> Self {
+        Self {
+            ty: Type::any(),
+            replied: Replied::Unknown,
+        }
+    }
+}
+
 /// Whether the caller has been answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Replied {
     No,
     Maybe,
     Yes,
+    /// A step before is broken: it may have answered or not.
+    Unknown,
 }
 
 impl Replied {
     /// Returns what holds where two ways meet.
     pub fn meet(self, other: Replied) -> Replied {
-        if self == other { self } else { Replied::Maybe }
+        match (self, other) {
+            (Replied::Unknown, _) | (_, Replied::Unknown) => Replied::Unknown,
+            (one, other) if one == other => one,
+            _ => Replied::Maybe,
+        }
     }
 }
 
@@ -223,10 +239,7 @@ impl FlowCx<'_, '_> {
         prefix: &str,
         number: usize,
     ) -> (Option<StepPlan>, Option<Payload>) {
-        let unknown = Payload {
-            ty: Type::any(),
-            replied: Replied::Maybe,
-        };
+        let unknown = Payload::unknown();
         let Some(verb) = self.verb_of(node) else {
             return (None, Some(unknown));
         };
@@ -244,7 +257,7 @@ impl FlowCx<'_, '_> {
         let (when, inner) = match step.get("when") {
             Some(node) => {
                 let when = self.expression_at(node, &reached.ty, Expected::Condition).0;
-                let ty = self.narrow(node, &reached.ty);
+                let ty = self.narrow_to(node, &reached.ty, true);
                 (Some(when), Payload { ty, ..reached })
             }
             None => (None, reached.clone()),
@@ -258,13 +271,21 @@ impl FlowCx<'_, '_> {
             return (None, Some(unknown));
         };
         if when.is_some() {
-            self.leave_condition(outer);
+            self.leave_condition(outer, done.payload.is_some());
         }
         let result = done.result.and_then(|(ty, optional)| {
             let id = written?;
             self.bind_result(id, ty, optional || when.is_some());
             Some(result_name(id))
         });
+        let reached = match (step.get("when"), &done.payload) {
+            // Who gets past a step that ends the message has not met its condition.
+            (Some(node), None) => Payload {
+                ty: self.narrow_to(node, &reached.ty, false),
+                ..reached
+            },
+            _ => reached,
+        };
         let behind = join(done.payload, when.map(|_| reached));
         let plan = StepPlan {
             id: step.id.clone(),
@@ -298,18 +319,10 @@ impl FlowCx<'_, '_> {
 
     /// Leaves a step that has a condition: what it made certain is no longer so, and what the step
     /// has bound may be missing.
-    fn leave_condition(&mut self, outer: Scope) {
-        let inner = std::mem::replace(&mut self.scope, outer);
-        let own = inner.variables.into_iter().skip(self.scope.variables.len());
-        self.scope.variables.extend(own.map(|variable| Variable {
-            optional: true,
-            ..variable
-        }));
-        let mark = self.scope.results.len();
-        self.scope
-            .results
-            .extend(inner.results.into_iter().skip(mark));
-        self.scope.results_become_optional(mark);
+    fn leave_condition(&mut self, outer: Scope, leads_on: bool) {
+        let way = self.scope.way_since(&outer, leads_on);
+        let past = outer.way_since(&outer, true);
+        self.scope = outer.after(vec![way, past]);
     }
 
     fn timeout_of(&mut self, step: &StepNode<'_>) -> Option<std::time::Duration> {
@@ -446,7 +459,8 @@ impl FlowCx<'_, '_> {
                 .answers
                 .iter()
                 .any(|(status, body)| status.contains(reply.default_status) && body.is_some());
-        if payload.replied == Replied::Yes || !needed || payload.ty.is_any() {
+        let answered = matches!(payload.replied, Replied::Yes | Replied::Unknown);
+        if answered || !needed {
             return;
         }
         let steps = root.get("steps");
@@ -454,7 +468,9 @@ impl FlowCx<'_, '_> {
         let span = last.map_or(root.span, first_key);
         let message = match payload.replied {
             Replied::No => "the flow ends without a reply",
-            Replied::Maybe | Replied::Yes => "there is a way through the flow without a reply",
+            Replied::Maybe | Replied::Yes | Replied::Unknown => {
+                "there is a way through the flow without a reply"
+            }
         };
         let finding = self.work.error(codes::REPLY, span, message);
         finding.label = "behind this step, the caller still waits".to_owned();
@@ -479,7 +495,7 @@ pub(crate) fn join(one: Option<Payload>, other: Option<Payload>) -> Option<Paylo
 }
 
 /// The union of two types; the first one where both share their declaration.
-fn same_or_union(one: Type, other: Type) -> Type {
+pub(crate) fn same_or_union(one: Type, other: Type) -> Type {
     use sluice_model::types::Kind;
     let same = match (&one.kind, &other.kind) {
         (Kind::Record(a), Kind::Record(b)) => std::sync::Arc::ptr_eq(a, b),

@@ -299,21 +299,9 @@ impl FlowCx<'_, '_> {
         }
     }
 
-    /// Returns the payload's type where a condition holds.
-    pub fn narrow(&mut self, condition: &Node, payload: &Type) -> Type {
-        self.narrow_to(condition, payload, true)
-    }
-
-    /// Returns the payload's type where a condition does not hold. Variables are left as they are:
-    /// the step behind it may be reached another way too.
-    pub fn narrow_not(&mut self, condition: &Node, payload: &Type) -> Type {
-        let before = self.scope.clone();
-        let ty = self.narrow_to(condition, payload, false);
-        self.scope = before;
-        ty
-    }
-
-    fn narrow_to(&mut self, condition: &Node, payload: &Type, holds: bool) -> Type {
+    /// Returns the payload's type where a condition holds, or does not hold; what it makes certain
+    /// of other names is so in the scope from here on.
+    pub fn narrow_to(&mut self, condition: &Node, payload: &Type, holds: bool) -> Type {
         let Some(scalar) = condition.as_scalar() else {
             return payload.clone();
         };

@@ -8,8 +8,7 @@ use sluice_syntax::tree::Node;
 
 use crate::flow::FlowCx;
 use crate::release::{Branch, StepKind};
-use crate::scope::Scope;
-use crate::steps::{Control, Done, LoweredBlock, Payload, StepNode, join, schema_of};
+use crate::steps::{Control, Done, Payload, StepNode, join, schema_of};
 
 pub(super) const CONTROL: Control = Control {
     verb: "choose",
@@ -45,53 +44,52 @@ fn lower(cx: &mut FlowCx<'_, '_>, step: &StepNode<'_>, payload: &Payload) -> Opt
     let mut behind: Option<Payload> = None;
     let mut otherwise = false;
     let before = cx.scope.clone();
-    let mut results = Vec::new();
-    let mut rest = payload.clone();
+    let mut bound = Vec::new();
+    // What is left for the ways that follow: payload, and what is certain of other names.
+    let mut rest = (payload.clone(), before.clone());
     for (index, way) in ways.iter().enumerate() {
-        let Some(config) = cx.work.read_node::<WayConfig>(way, "a way of `choose`") else {
+        let config = cx.work.read_node::<WayConfig>(way, "a way of `choose`");
+        let Some((when, steps)) = config.and_then(|config| parts(cx, way, &config)) else {
+            behind = join(behind, Some(Payload::unknown()));
             continue;
         };
         if otherwise {
             let message = "no message goes this way: `otherwise` stands before it";
-            cx.work.error(codes::UNREACHABLE_STEP, way.span, message);
+            cx.work
+                .error(codes::UNREACHABLE_STEP, super::first_key(way), message)
+                .help = Some("put `otherwise` last".to_owned());
         }
-        let Some((when, steps)) = parts(cx, way, &config) else {
-            continue;
-        };
         otherwise |= when.is_none();
-        let condition = when.map(|node| cx.condition(node, &rest.ty));
-        let inner = match when {
-            Some(node) => Payload {
-                ty: cx.narrow(node, &rest.ty),
-                ..payload.clone()
-            },
-            None => rest.clone(),
-        };
-        let prefix = format!("{}.{}", step.id, index + 1);
-        let LoweredBlock {
-            block,
-            payload: out,
-        } = cx.block(steps, inner, &prefix);
-        results.extend(cx.scope.results.drain(before.results.len()..));
-        cx.scope = Scope {
-            results: before.results.clone(),
-            ..before.clone()
-        };
+        cx.scope = rest.1.clone();
+        let condition = when.map(|node| cx.condition(node, &rest.0.ty));
+        let mut inner = rest.0.clone();
         if let Some(node) = when {
-            rest.ty = cx.narrow_not(node, &rest.ty);
+            inner.ty = cx.narrow_to(node, &rest.0.ty, true);
         }
-        behind = join(behind, out);
+        let prefix = format!("{}.{}", step.id, index + 1);
+        let lowered = cx.block(steps, inner, &prefix);
+        bound.push(cx.scope.way_since(&before, lowered.payload.is_some()));
+        if let Some(node) = when {
+            cx.scope = rest.1;
+            rest.0.ty = cx.narrow_to(node, &rest.0.ty, false);
+            rest.1 = cx.scope.clone();
+        }
+        behind = join(behind, lowered.payload);
         branches.push(Branch {
             when: condition,
-            steps: block,
+            steps: lowered.block,
         });
     }
+    let mut after = before;
     if !otherwise {
-        behind = join(behind, Some(rest));
+        if behind.is_none() {
+            // Only who met no condition gets on: what this made certain stays so.
+            after = rest.1.clone();
+        }
+        bound.push(rest.1.way_since(&rest.1, true));
+        behind = join(behind, Some(rest.0));
     }
-    let mark = cx.scope.results.len();
-    cx.scope.results.extend(results);
-    cx.scope.results_become_optional(mark);
+    cx.scope = after.after(bound);
     Some(Done {
         kind: StepKind::Choose(branches),
         payload: behind,

@@ -83,7 +83,7 @@ fn lower(cx: &mut FlowCx<'_, '_>, step: &StepNode<'_>, payload: &Payload) -> Opt
                 .help = Some("a variable is bound once; choose another name".to_owned());
             continue;
         }
-        let slot = cx.slot();
+        let slot = cx.slot_named(name);
         cx.scope.variables.push(Variable {
             name: name.clone(),
             ty,

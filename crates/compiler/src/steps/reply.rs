@@ -54,18 +54,20 @@ fn lower(cx: &mut FlowCx<'_, '_>, step: &StepNode<'_>, payload: &Payload) -> Opt
         };
         Some(cx.expression_at(node, &payload.ty, expected).0)
     };
-    match payload.replied {
-        Replied::No => {}
-        Replied::Maybe if payload.ty.is_any() => {}
-        Replied::Maybe | Replied::Yes => {
-            cx.work
-                .error(
-                    codes::REPLY,
-                    step.verb.key_span,
-                    "the caller may have been answered",
-                )
-                .help = Some("each way through the flow answers once".to_owned());
-        }
+    cx.replies += 1;
+    if 0 < cx.splits && cx.reply.is_some() {
+        let message = "a `reply` for each item would answer more than once";
+        cx.work
+            .error(codes::REPLY, step.verb.key_span, message)
+            .help = Some("answer behind the `split`".to_owned());
+    } else if matches!(payload.replied, Replied::Maybe | Replied::Yes) {
+        let message = match payload.replied {
+            Replied::Yes => "the caller has been answered already",
+            _ => "the caller may have been answered already",
+        };
+        cx.work
+            .error(codes::REPLY, step.verb.key_span, message)
+            .help = Some("each way through the flow answers once".to_owned());
     }
     let headers = lower_headers(cx, step.get("headers"), &payload.ty);
     let behind = Payload {

@@ -49,18 +49,11 @@ fn lower(cx: &mut FlowCx<'_, '_>, step: &StepNode<'_>, payload: &Payload) -> Opt
         ty: item,
         replied: payload.replied,
     };
-    let inner = cx.block(step.get("steps")?, start, step.id.as_str());
+    let steps = step.get("steps")?;
+    cx.splits += 1;
+    let inner = cx.block(steps, start, step.id.as_str());
+    cx.splits -= 1;
     cx.scope = outer;
-    if inner
-        .payload
-        .as_ref()
-        .is_some_and(|inner| inner.replied != payload.replied)
-    {
-        let message = "a `reply` for each item would answer more than once";
-        cx.work
-            .error(codes::REPLY, step.verb.key_span, message)
-            .help = Some("answer behind the `split`".to_owned());
-    }
     Some(Done::passing(
         StepKind::Split {
             items,

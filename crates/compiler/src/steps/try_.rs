@@ -49,24 +49,26 @@ struct CatchConfig {
 fn lower(cx: &mut FlowCx<'_, '_>, step: &StepNode<'_>, payload: &Payload) -> Option<Done> {
     cx.read_step::<TryConfig>(step, None)?;
     let before = cx.scope.clone();
+    let replies = cx.replies;
     let body = cx.block(
         &step.verb.value,
         payload.clone(),
         &format!("{}.try", step.id),
     );
-    let tried: Vec<_> = cx.scope.results.drain(before.results.len()..).collect();
+    let mut bound = vec![cx.scope.way_since(&before, body.payload.is_some())];
     let mut behind = body.payload.clone();
-    let mut results = tried;
     let mut catch = Vec::new();
     let handlers = step.get("catch")?.as_list()?;
     // The caller may have been answered before the step that failed.
     let replied = match &body.payload {
-        Some(out) if out.replied != payload.replied => Replied::Maybe,
+        Some(out) if out.replied == Replied::Unknown => Replied::Unknown,
+        _ if replies < cx.replies => Replied::Maybe.meet(payload.replied),
         _ => payload.replied,
     };
     for (index, handler) in handlers.iter().enumerate() {
         cx.scope = before.clone();
         let Some(config) = cx.work.read_node::<CatchConfig>(handler, "a handler") else {
+            behind = join(behind, Some(Payload::unknown()));
             continue;
         };
         let span = handler.get("fault").map_or(handler.span, |node| node.span);
@@ -83,17 +85,14 @@ fn lower(cx: &mut FlowCx<'_, '_>, step: &StepNode<'_>, payload: &Payload) -> Opt
             replied,
         };
         let out = cx.block(steps, start, &format!("{}.catch.{}", step.id, index + 1));
-        results.extend(cx.scope.results.drain(before.results.len()..));
+        bound.push(cx.scope.way_since(&before, out.payload.is_some()));
         behind = join(behind, out.payload);
         catch.push(Catch {
             fault: config.fault.as_deref().map(Into::into),
             steps: out.block,
         });
     }
-    cx.scope = before;
-    let mark = cx.scope.results.len();
-    cx.scope.results.extend(results);
-    cx.scope.results_become_optional(mark);
+    cx.scope = before.after(bound);
     Some(Done {
         kind: StepKind::Try {
             steps: body.block,

@@ -1,0 +1,1 @@
+//! Steps, typed and lowered.

@@ -1,0 +1,1 @@
+//! Twenty mistakes, twenty findings.
