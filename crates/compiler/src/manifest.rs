@@ -33,7 +33,9 @@ pub(crate) fn of(project: &ProjectFiles) -> Manifest {
     }
     let listed: Vec<_> = files
         .iter()
-        .map(|file| json!({ "path": &*file.path, "sha256": &*file.sha256, "bytes": file.bytes.len() }))
+        .map(|file| {
+            json!({ "path": &*file.path, "sha256": &*file.sha256, "bytes": file.bytes.len() })
+        })
         .collect();
     let json = json!({ "compiler": COMPILER, "files": listed }).to_string();
     let id = ReleaseId::from(hex(&Sha256::digest(&json)).as_str());

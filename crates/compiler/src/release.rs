@@ -23,7 +23,8 @@ use crate::expr::{CompiledExpr, CompiledTemplate};
 pub struct Manifest {
     /// SHA-256 of `json`, in hex.
     pub id: ReleaseId,
-    /// The manifest as it is stored: the compiler's version, and each file's path, SHA-256 and size.
+    /// The manifest as it is stored: the compiler's version, and each file's path, SHA-256 and
+    /// size.
     pub json: Arc<str>,
     /// The version of the compiler that made it.
     pub compiler: Arc<str>,

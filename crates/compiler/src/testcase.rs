@@ -212,7 +212,7 @@ fn read_given(work: &mut Work<'_>, entry: &Entry, case: &mut TestCase, release: 
             entry,
             key,
             &["in", "in_file", "messages", "params", "now"],
-            "`in`, `in_file`, `messages`, `params`, `now`, or what a `connection#operation` answers",
+            "`in`, `in_file`, `messages`, `params`, `now`, or what `connection#operation` answers",
         ),
     }
 }

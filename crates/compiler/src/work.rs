@@ -199,8 +199,8 @@ impl<'r> Work<'r> {
         Some(Arc::new(contract))
     }
 
-    /// Returns the type that `contracts/FILE#Name` names; `None` if there is no such one, which is a
-    /// finding at `span` then.
+    /// Returns the type that `contracts/FILE#Name` names; `None` if there is no such one, which is
+    /// a finding at `span` then.
     pub fn type_named(&mut self, text: &str, span: Span) -> Option<Type> {
         let (path, name) = match text.split_once('#') {
             Some((path, name)) => (path, Some(name)),

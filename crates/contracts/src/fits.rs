@@ -30,8 +30,8 @@ const STEPS_MAX: usize = 200_000;
 pub struct Misfit {
     /// What sort of thing.
     pub kind: MisfitKind,
-    /// Where in the type that comes; of a missing field, the path that it would have, or that of the
-    /// field that was probably meant to be it.
+    /// Where in the type that comes; of a missing field, the path that it would have, or that of
+    /// the field that was probably meant to be it.
     pub path: Path,
     /// What is wrong, in one line; the path is not repeated in it.
     pub message: String,

@@ -1,7 +1,7 @@
 //! Checked mode: what type an expression has, and what is wrong with it before it runs.
 //!
-//! Nothing is said about what is not known: [`sluice_model::types::Kind::Any`] goes everywhere. Of a
-//! union, what only some alternatives have may be missing, and only what none has is a mistake. A
+//! Nothing is said about what is not known: [`sluice_model::types::Kind::Any`] goes everywhere. Of
+//! a union, what only some alternatives have may be missing, and only what none has is a mistake. A
 //! record type that lists fields means those, also where it is open, as JSON Schema's objects are
 //! unless they say otherwise: a field that an open record does not list is an unknown path. Only a
 //! record type without any field, or one that gives the type of its other fields, has any field.

@@ -91,9 +91,9 @@ pub enum Settled {
 
 /// The right, and the duty, to settle a delivery exactly once.
 ///
-/// [`Receipt::ack`] and [`Receipt::nack`] consume it; dropping it is a nack. A receipt that is split
-/// acks when all its parts did, and nacks once with the first fault when all are settled and one of
-/// them nacked.
+/// [`Receipt::ack`] and [`Receipt::nack`] consume it; dropping it is a nack. A receipt that is
+/// split acks when all its parts did, and nacks once with the first fault when all are settled and
+/// one of them nacked.
 #[must_use = "a receipt that is dropped is a nack"]
 pub struct Receipt(Option<Arc<Shared>>);
 

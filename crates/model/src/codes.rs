@@ -1,8 +1,8 @@
 //! The table of finding codes; each has a page in `docs/errors`.
 //!
 //! A code is never given a second meaning. The hundreds say the area: `E00` syntax of files, `E01`
-//! keys and values of project files, `E02` references between files, `E03` expressions and mappings,
-//! `E04` contracts, `E05` flows and steps, `E06` connections and components, `E07` APIs,
+//! keys and values of project files, `E02` references between files, `E03` expressions and
+//! mappings, `E04` contracts, `E05` flows and steps, `E06` connections and components, `E07` APIs,
 //! `E08` tests of projects, `E09` what is not built yet.
 
 use crate::finding::Code;

@@ -30,7 +30,8 @@ impl Timestamp {
         std::time::Duration::from_micros(u64::try_from(self.0 - earlier.0).unwrap_or(0))
     }
 
-    /// Returns the RFC 3339 form, in UTC, with three digits of a second: `2026-03-14T09:26:53.589Z`.
+    /// Returns the RFC 3339 form, in UTC, with three digits of a second:
+    /// `2026-03-14T09:26:53.589Z`.
     pub fn rfc3339(self) -> String {
         let (year, month, day) = civil(self.0.div_euclid(MICROS_PER_DAY));
         let ms = self.0.rem_euclid(MICROS_PER_DAY) / 1000;

@@ -212,7 +212,8 @@ impl<'a> Record<'a> {
             .map(|(_, value)| value)
     }
 
-    /// Sets a field: replaces the value of one that is there, in its place, else adds it at the end.
+    /// Sets a field: replaces the value of one that is there, in its place, else adds it at the
+    /// end.
     pub fn insert(&mut self, key: impl Into<Key<'a>>, value: Value<'a>) {
         let key = key.into();
         match self.fields.iter_mut().find(|(own, _)| *own == key) {

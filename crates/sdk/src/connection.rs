@@ -104,7 +104,8 @@ pub struct Delivery {
     pub position: Option<PositionMark>,
     /// Answers the caller of the one message.
     pub reply: Option<ReplyTo>,
-    /// The group that ends with this delivery (a file, say): sinks finish what they gathered for it.
+    /// The group that ends with this delivery (a file, say): sinks finish what they gathered for
+    /// it.
     pub group_end: Option<Arc<str>>,
 }
 

@@ -8,9 +8,10 @@ use crate::shape::schema::Schema;
 
 /// Returns `base` with what `over` says instead: maps key by key, everything else as a whole.
 ///
-/// `null` takes a key away that `base` has. Every node keeps its place in the file that it comes from. Where the schema has a choice of maps
-/// with one key each (`auth: { basic: ... }` or `auth: { bearer: ... }`), another choice replaces
-/// the map instead of joining it. A key that is new comes last.
+/// `null` takes a key away that `base` has. Every node keeps its place in the file that it comes
+/// from. Where the schema has a choice of maps with one key each (`auth: { basic: ... }` or
+/// `auth: { bearer: ... }`), another choice replaces the map instead of joining it. A key that is
+/// new comes last.
 pub fn merge(base: &Node, over: &Node, schema: Option<&Json>) -> Node {
     merge_nodes(base, over, schema.map(Schema::new))
 }

@@ -327,8 +327,8 @@ fn lower_accept(
     (accepts, result, optional)
 }
 
-/// Returns how an effect is tried again: as the step says, else the project's default where a repeat
-/// is harmless, else once.
+/// Returns how an effect is tried again: as the step says, else the project's default where a
+/// repeat is harmless, else once.
 pub(super) fn retry_policy(
     cx: &mut FlowCx<'_, '_>,
     step: &StepNode<'_>,

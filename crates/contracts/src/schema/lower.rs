@@ -353,8 +353,8 @@ impl<'d> Lowering<'d> {
             return Type::any();
         };
         let target = self.refer(index);
-        // Older dialects pass over what stands beside a reference. Constraints are; a PII class that
-        // somebody wrote there is heeded all the same.
+        // Older dialects pass over what stands beside a reference. Constraints are; a PII class
+        // that somebody wrote there is heeded all the same.
         let ty = if keywords.restrict() && self.dialect(file).siblings {
             let own = self.constrained(file, node, &keywords, declared);
             self.meet(target, own, reference.key_span)

@@ -11,7 +11,7 @@ pub(super) static FUNCTIONS: [Function; 6] = [
     Function::new(
         Group::Text,
         ("base64encode", "<s-:s>", 1),
-        "Returns a text in base 64: its UTF-8 bytes, or in dynamic mode one byte for each character.",
+        "Returns a text in base 64: its UTF-8 bytes; in dynamic mode one byte for each character.",
         &[example(
             "$base64encode('hello:world')",
             "\"aGVsbG86d29ybGQ=\"",

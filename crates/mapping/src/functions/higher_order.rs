@@ -35,8 +35,8 @@ pub(super) static FUNCTIONS: [Function; 4] = [
     Function::new(
         Group::HigherOrder,
         ("reduce", "<afj?:j>", 3),
-        "Returns what a function makes of all items, one after the other: called with the result so \
-         far, item, position, list.",
+        "Returns what a function makes of all items, one after the other: called with the result \
+         so far, item, position, list.",
         &[
             example("$reduce([1,2,3], function($sum, $v){$sum + $v})", "6"),
             example("$reduce([1,2,3], function($sum, $v){$sum + $v}, 10)", "16"),

@@ -143,8 +143,8 @@ impl Case<'_> {
         }
     }
 
-    /// Returns a diagnosis of what an earlier error in the same entry, or one of the same words, has
-    /// most likely led to.
+    /// Returns a diagnosis of what an earlier error in the same entry, or one of the same words,
+    /// has most likely led to.
     fn may_follow(&self, finding: Finding) -> Diagnosis {
         Diagnosis {
             follows: true,
