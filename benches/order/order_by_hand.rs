@@ -1,8 +1,8 @@
 //! The order mapping written by hand over `serde_json::Value`, as one would write it in a service:
 //! the neighbour that a mapping of Sluice is compared with.
 //!
-//! `order_by_hand INPUT [N]`: prints the result, or how many mappings a CPU-second holds, bytes in to
-//! bytes out.
+//! `order_by_hand INPUT [N]`: prints the result, or how many mappings a CPU-second holds, bytes in
+//! to bytes out.
 
 use std::process::ExitCode;
 use std::time::Duration;
