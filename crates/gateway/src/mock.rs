@@ -1,15 +1,15 @@
 //! A server that answers as a contract says, for tests and for work without the other side.
 //!
-//! Each request is checked as the gateway checks it. The answer is the contract's first success, its
-//! body the contract's example, else a value that is generated from the seed and the request: the
-//! same request gets the same answer. A field of the answer that a path parameter, or an `id` of
-//! the request, has the name of gets its value, where the contract allows it.
+//! Each request is checked as the gateway checks it. The answer is the contract's first success,
+//! its body the contract's example, else a value that is generated from the seed and the request:
+//! the same request gets the same answer. A field of the answer that a path parameter, or an `id`
+//! of the request, has the name of gets its value, where the contract allows it.
 //!
 //! `Prefer: code=422` (or `status=422`) asks for another of the contract's answers. A request that
-//! changes something and bears an `Idempotency-Key` is done once: the same key with the same request
-//! gets the first answer again, with `Idempotency-Replayed: true`; the same key with another request
-//! gets 422. Answers that were asked for by `Prefer` and are no success are not kept. `GET
-//! /__mock/stats` gives [`Stats`] as JSON.
+//! changes something and bears an `Idempotency-Key` is done once: the same key with the same
+//! request gets the first answer again, with `Idempotency-Replayed: true`; the same key with
+//! another request gets 422. Answers that were asked for by `Prefer` and are no success are not
+//! kept. `GET /__mock/stats` gives [`Stats`] as JSON.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
