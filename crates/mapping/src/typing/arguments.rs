@@ -15,8 +15,10 @@ use crate::typing::walk::Checker;
 /// An argument of a call.
 #[derive(Debug, Clone)]
 pub(super) struct Argument<'e> {
-    /// The expression; `None` where the context stands in.
+    /// The expression, if it stands in the text.
     pub expr: Option<&'e Expr>,
+    /// What it is in words, if not.
+    pub stands_for: &'static str,
     /// What is known of it.
     pub known: Known<'e>,
     /// Whether it is a function definition, which is typed once its parameters are known.
@@ -36,17 +38,29 @@ const KINDS: [(KindSet, Kinds, &str); 6] = [
 impl<'e> Checker<'e, '_> {
     /// Puts the context in where a function takes it for a first argument that is left out.
     pub fn with_context(&self, function: &Function, arguments: &mut Vec<Argument<'e>>) {
-        let parameters = &function.parsed().parameters;
-        let needed = parameters.iter().filter(|own| !own.optional).count();
-        let stands_in = parameters.first().is_some_and(|first| first.context);
-        if stands_in && arguments.len() <= needed {
-            let context = Argument {
-                expr: None,
-                known: self.scope.context.clone(),
-                deferred: false,
-            };
-            arguments.insert(0, context);
+        let [first, rest @ ..] = function.parsed().parameters.as_slice() else {
+            return;
+        };
+        let needed = rest.iter().filter(|own| !own.optional).count();
+        if !first.context || needed < arguments.len() {
+            return;
         }
+        let context = &self.scope.context;
+        // With as many arguments as are needed behind it, the first tells whether it is the first.
+        if let (Some(given), Some(second)) = (arguments.first(), rest.first())
+            && arguments.len() == needed
+            && (!could_be(&given.known, second)
+                || (could_be(&given.known, first) && !could_be(context, first)))
+        {
+            return;
+        }
+        let context = Argument {
+            expr: None,
+            stands_for: "the context",
+            known: context.clone(),
+            deferred: false,
+        };
+        arguments.insert(0, context);
     }
 
     /// Tells arguments that do not fit; returns whether their number does.
@@ -57,7 +71,8 @@ impl<'e> Checker<'e, '_> {
         arguments: &[Argument<'e>],
     ) -> bool {
         let parameters = &function.parsed().parameters;
-        let least = parameters.iter().filter(|own| !own.optional).count();
+        let least = parameters.iter().filter(|own| !own.optional || own.context);
+        let least = least.count();
         let repeated = parameters.last().is_some_and(|last| last.repeated);
         let most = parameters.len();
         let count = arguments.len();
@@ -74,10 +89,15 @@ impl<'e> Checker<'e, '_> {
                 "arguments"
             };
             let name = function.name;
-            let message = format!("`${name}` takes {wanted} {plural}, here are {count}");
+            let here = match count {
+                0 => "here is none".to_owned(),
+                1 => "here is 1".to_owned(),
+                count => format!("here are {count}"),
+            };
+            let message = format!("`${name}` takes {wanted} {plural}, {here}");
             self.tell(
                 Problem::error(range, codes::BAD_ARGUMENT, message)
-                    .with_label(format!("{count} arguments"))
+                    .with_label(here)
                     .with_help(format!("its signature is `{}`", function.signature)),
             );
             return false;
@@ -114,27 +134,31 @@ impl<'e> Checker<'e, '_> {
         if set.has(KindSet::UNKNOWN) {
             return true;
         }
+        let shown = match argument.expr {
+            Some(expr) => self.shown(expr.range),
+            None => argument.stands_for.to_owned(),
+        };
         if parameter.list {
-            return self.check_items(place, name, parameter, known);
+            return self.check_items((place, &shown), name, parameter, known);
         }
         let fits = |(kind, own, _): &(KindSet, Kinds, &str)| {
             set.has(*kind) && parameter.kinds.contain(*own)
         };
         let takes_null = parameter.kinds.contain(Kinds::NULL);
         if !set.is_empty() && !KINDS.iter().any(fits) {
-            self.tell_argument(place, name, parameter, known, set);
+            self.tell_argument((place, &shown), name, parameter, known, set);
             return false;
         }
         if shape::nullable(&known.ty) && !takes_null {
             let used = format!("`${name}` does not take null");
-            self.tell_null(place, known, &used, "");
+            self.tell_null((place, &shown), known, &used, "");
         }
         true
     }
 
     fn check_items(
         &mut self,
-        place: TextRange,
+        (place, shown): (TextRange, &str),
         name: &str,
         parameter: &SignatureParameter,
         known: &Known<'e>,
@@ -150,7 +174,6 @@ impl<'e> Checker<'e, '_> {
         let fits = |(kind, own, _): &(KindSet, Kinds, &str)| set.has(*kind) && kinds.contain(*own);
         if !set.is_empty() && !KINDS.iter().any(fits) {
             let what = wanted(kinds);
-            let shown = self.shown(place);
             let message = format!(
                 "`${name}` takes a list of which each item is {what}, each item of {shown} is {}",
                 described(&item)
@@ -158,21 +181,25 @@ impl<'e> Checker<'e, '_> {
             self.tell(
                 Problem::error(place, codes::BAD_ARGUMENT, message)
                     .with_label(format!("a list of which each item is {}", described(&item)))
-                    .with_help(conversion(kinds, &shown, true)),
+                    .with_help(conversion(kinds, set, shown, true)),
             );
             return false;
         }
         if shape::nullable(&item) && !kinds.contain(Kinds::NULL) {
             let used = format!("`${name}` does not take null among its items");
-            self.tell_null(place, known, &used, "[$ != null]");
+            self.tell_null((place, shown), known, &used, "[$ != null]");
         }
         true
     }
 
-    fn tell_null(&mut self, place: TextRange, known: &Known<'e>, used: &str, filter: &str) {
-        let shown = self.shown(place);
-        let source = self.source.get(place.range()).unwrap_or("...");
-        let short = if source.len() <= 40 { source } else { "..." };
+    fn tell_null(
+        &mut self,
+        (place, shown): (TextRange, &str),
+        known: &Known<'e>,
+        used: &str,
+        filter: &str,
+    ) {
+        let short = short(shown);
         let (message, help) = if filter.is_empty() {
             (
                 format!("{shown} may be null, but {used}"),
@@ -196,14 +223,13 @@ impl<'e> Checker<'e, '_> {
 
     fn tell_argument(
         &mut self,
-        place: TextRange,
+        (place, shown): (TextRange, &str),
         name: &str,
         parameter: &SignatureParameter,
         known: &Known<'e>,
         set: KindSet,
     ) {
-        let shown = self.shown(place);
-        let bare = shown.trim_matches('`');
+        let bare = short(shown);
         let what = wanted(parameter.kinds);
         if set == KindSet::LIST {
             let message = format!("`${name}` takes {what}, {shown} is a list");
@@ -224,7 +250,7 @@ impl<'e> Checker<'e, '_> {
         self.tell(
             Problem::error(place, codes::BAD_ARGUMENT, message)
                 .with_label(own)
-                .with_help(conversion(parameter.kinds, &shown, false)),
+                .with_help(conversion(parameter.kinds, set, shown, false)),
         );
     }
 }
@@ -243,24 +269,49 @@ fn wanted(kinds: Kinds) -> String {
     }
 }
 
-/// Returns how a value is made one of these kinds.
-fn conversion(kinds: Kinds, shown: &str, items: bool) -> String {
-    let bare = if items { "$" } else { shown.trim_matches('`') };
-    let convert = if kinds.contain(Kinds::TEXT) {
+/// Returns what a value is called in an example; dots for one that is not short.
+fn short(shown: &str) -> &str {
+    match shown
+        .strip_prefix('`')
+        .and_then(|rest| rest.strip_suffix('`'))
+    {
+        Some(source) => source,
+        None => "...",
+    }
+}
+
+/// Returns how a value of these kinds is made one of the wanted ones.
+fn conversion(kinds: Kinds, own: KindSet, shown: &str, items: bool) -> String {
+    let bare = if items { "$" } else { short(shown) };
+    let scalar = KindSet::TEXT.with(KindSet::NUMBER).with(KindSet::BOOL);
+    let convert = if kinds.contain(Kinds::TEXT) && own.has(scalar) {
         format!("$string({bare})")
-    } else if kinds.contain(Kinds::NUMBER) {
+    } else if kinds.contain(Kinds::NUMBER) && own.has(scalar) {
         format!("$number({bare})")
     } else if kinds.contain(Kinds::FUNCTION) {
         return "give it a function: `function($v) { ... }`".to_owned();
+    } else if own == KindSet::FUNCTION {
+        return "call the function: write its arguments in parentheses".to_owned();
     } else {
-        return format!("give it {}", wanted(kinds));
+        return format!("give it {}, a field of it perhaps", wanted(kinds));
     };
-    if items {
-        let list = shown.trim_matches('`');
+    if items && short(shown) != "..." {
+        let list = short(shown);
         format!("write `{list}.{convert}`")
     } else {
         format!("write `{convert}`")
     }
+}
+
+/// Returns whether a value may be of a kind that a parameter takes.
+fn could_be(known: &Known<'_>, parameter: &SignatureParameter) -> bool {
+    let set = match &known.function {
+        Some(_) => KindSet::FUNCTION,
+        None => shape::kinds(&known.ty),
+    };
+    let fits =
+        |(kind, own, _): &(KindSet, Kinds, &str)| set.has(*kind) && parameter.kinds.contain(*own);
+    set.is_empty() || set.has(KindSet::UNKNOWN) || KINDS.iter().any(fits)
 }
 
 /// Returns whether a value may be missing, so that what is made of it is missing too.

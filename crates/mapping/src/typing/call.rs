@@ -88,6 +88,7 @@ impl<'e> Checker<'e, '_> {
         };
         Argument {
             expr: Some(expr),
+            stands_for: "",
             known,
             deferred,
         }
@@ -125,6 +126,7 @@ impl<'e> Checker<'e, '_> {
                 let given = arguments.iter().take(usize::from(function.arity.max(1)));
                 let given = given.map(|known| Argument {
                     expr: None,
+                    stands_for: "what is handed to it here",
                     known: known.clone(),
                     deferred: false,
                 });
@@ -184,6 +186,7 @@ impl<'e> Checker<'e, '_> {
         }
         let first = Some(Argument {
             expr: Some(left),
+            stands_for: "",
             known,
             deferred: false,
         });

@@ -14,6 +14,8 @@ use crate::typing::walk::Checker;
 
 /// How many names a note lists.
 const NAMES_MAX: usize = 12;
+/// How long a type may be to be written out in a message, in bytes.
+const SHOWN_MAX: usize = 60;
 
 impl Problem {
     /// Returns an error at `range`.
@@ -71,12 +73,19 @@ impl Problem {
     }
 }
 
-/// Returns a type as a message names it: by its name, if it has one.
+/// Returns a type as a message names it: by its name, if it has one, else by what it is made of.
 pub(super) fn named(ty: &Type) -> String {
     match (ty.name(), &ty.kind) {
         (Some(name), Kind::Record(_) | Kind::Union(_) | Kind::Map(_)) => format!("`{name}`"),
         (_, Kind::Ref(reference)) => format!("`{}`", reference.name),
-        _ => ty.to_string(),
+        _ => {
+            let text = ty.to_string();
+            if text.len() <= SHOWN_MAX {
+                text
+            } else {
+                "this record".to_owned()
+            }
+        }
     }
 }
 
@@ -145,7 +154,7 @@ impl<'e> Checker<'e, '_> {
         };
         let mut problem =
             Problem::error(range, codes::UNKNOWN_PATH, message).with_label("no payload here");
-        if name != "$" && range == self.whole {
+        if name != "$" && range == self.word {
             let text = quoted(name);
             problem = problem
                 .with_help(format!("did you mean the text `{text}`?"))
@@ -187,7 +196,7 @@ impl<'e> Checker<'e, '_> {
             problem = problem
                 .with_help(format!("did you mean the variable `${name}`?"))
                 .with_fix(format!("write `${name}`"), range, format!("${name}"));
-        } else if range == self.whole {
+        } else if range == self.word {
             let text = quoted(self.bare(range));
             problem = problem
                 .with_help(format!("did you mean the text `{text}`?"))
@@ -240,6 +249,8 @@ impl<'e> Checker<'e, '_> {
         let variables: Vec<&str> = self.scope.variables.iter().map(|own| &*own.name).collect();
         let near = did_you_mean(name, variables.iter().copied())
             .or_else(|| did_you_mean(name, functions::all().map(|function| function.name)));
+        let begins = |own: &&str| name.len() >= 3 && own.starts_with(name);
+        let near = near.or_else(|| functions::all().map(|function| function.name).find(begins));
         if let Some(near) = near {
             return problem
                 .with_help(format!("did you mean `${near}`?"))

@@ -27,6 +27,8 @@ enum Fact<'c> {
     Is(&'c str),
     /// It is another text, null, or missing.
     IsNot(&'c str),
+    /// It is this text, or missing.
+    IsIfThere(&'c str),
     /// It is of this kind, as `$type` names it.
     OfKind(&'c str),
 }
@@ -36,7 +38,7 @@ impl Fact<'_> {
     fn is_there(self) -> bool {
         match self {
             Fact::Present | Fact::Value | Fact::Is(_) | Fact::OfKind(_) => true,
-            Fact::NotNull | Fact::IsNot(_) => false,
+            Fact::NotNull | Fact::IsNot(_) | Fact::IsIfThere(_) => false,
         }
     }
 }
@@ -163,6 +165,7 @@ fn equality(scope: &mut Scope<'_>, side: &Expr, other: &Expr, equal: bool, holds
             }
             Fact::IsNot(text.as_str())
         }
+        (Some(Value::Text(text)), false, false) => Fact::IsIfThere(text.as_str()),
         (Some(_), true, true) => Fact::Value,
         (_, _, true) => Fact::Present,
         (_, _, false) => return,
@@ -304,9 +307,12 @@ fn refined_field(one: &Type, name: &str, rest: &[&str], fact: Fact<'_>) -> Optio
         Kind::Record(record) => match record.field(name) {
             Some(field) => {
                 let ty = refined(&field.ty, rest, fact);
+                let nothing = matches!(ty.kind, Kind::Never) && !ty.nullable;
                 let contradicted = match fact {
-                    Fact::Is(_) => certain && is_nothing(&ty),
-                    Fact::IsNot(_) => field.required && rest.is_empty() && is_nothing(&ty),
+                    Fact::Is(_) => nothing,
+                    Fact::IsNot(_) | Fact::IsIfThere(_) => {
+                        field.required && rest.is_empty() && nothing
+                    }
                     _ => false,
                 };
                 if contradicted {
@@ -350,15 +356,11 @@ fn refined_field(one: &Type, name: &str, rest: &[&str], fact: Fact<'_>) -> Optio
     })
 }
 
-fn is_nothing(ty: &Type) -> bool {
-    matches!(ty.kind, Kind::Never) && !ty.nullable
-}
-
 fn refined_value(ty: &Type, fact: Fact<'_>) -> Type {
     match fact {
         Fact::Present => ty.clone(),
         Fact::Value | Fact::NotNull => without_null(ty),
-        Fact::Is(text) => {
+        Fact::Is(text) | Fact::IsIfThere(text) => {
             let all = shape::alternatives(ty);
             let of = all.of.into_iter().filter_map(|one| is_text(&one, text));
             Type::union(of.collect())

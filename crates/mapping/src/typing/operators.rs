@@ -86,13 +86,17 @@ impl<'e> Checker<'e, '_> {
             && !is_literal(left)
             && !is_literal(right)
         {
+            let double = if x == NumberClass::Float { left } else { right };
+            let double = self.shown(double.range).trim_matches('`').to_owned();
             let message = format!("`{symbol}` of a decimal and a double computes in doubles");
             self.tell(
                 Problem::error(expr.range, codes::LOSSY_NUMBER, message)
                     .warning()
                     .with_label("the exact digits are lost here")
                     .with_note("a double holds most decimal fractions only nearly")
-                    .with_help("make the double exact first: `$number($string(...))`"),
+                    .with_help(format!(
+                        "make the double exact: `$number($string({double}))`"
+                    )),
             );
         }
         match x.max(y) {
@@ -126,7 +130,7 @@ impl<'e> Checker<'e, '_> {
         }
     }
 
-    /// Returns whether a value can be an operand of arithmetic; tells what is wrong with it.
+    /// Returns whether a value is a number, or may be one; tells what is wrong with it as an operand.
     fn number_operand(&mut self, expr: &Expr, known: &Known<'e>, operator: &str) -> bool {
         if known.function.is_some() {
             self.tell_function_result(expr);
@@ -150,22 +154,24 @@ impl<'e> Checker<'e, '_> {
             let message = format!("`{operator}` takes numbers, {shown} is {what}");
             let help = if set.has(KindSet::TEXT) && operator == "+" {
                 format!("write `&` to join texts, or `$number({bare})` to compute with it")
+            } else if set.has(KindSet::RECORD) {
+                "compute with one of its fields".to_owned()
             } else {
                 format!("write `$number({bare})` to compute with it")
             };
             self.tell_wrong_kind(expr, message, help);
             return false;
         }
-        self.must_be_there(expr, known, &format!("`{operator}` needs a number"))
+        self.must_be_there(expr, known, &format!("`{operator}` needs a number"));
+        true
     }
 
-    /// Tells a value that may be missing or null; returns whether it cannot.
-    pub fn must_be_there(&mut self, expr: &Expr, known: &Known<'e>, used: &str) -> bool {
+    /// Tells a value that may be missing or null.
+    fn must_be_there(&mut self, expr: &Expr, known: &Known<'e>, used: &str) {
         let absent = known.optional || shape::nullable(&known.ty);
         if absent && !known.ty.is_any() {
             self.tell_possibly_missing(expr, known, used);
         }
-        !absent
     }
 
     fn compare_order(
@@ -212,12 +218,11 @@ impl<'e> Checker<'e, '_> {
             } else {
                 (format!("`{symbol}` compares a number with a text"), right)
             };
-            let bare = self.shown(text.range).trim_matches('`').to_owned();
-            self.tell(
-                Problem::error(expr.range, codes::BAD_ARGUMENT, message)
-                    .with_label("two kinds of values")
-                    .with_help(format!("write `$number({bare})`")),
-            );
+            let number = if x == KindSet::TEXT { right } else { left };
+            let problem = Problem::error(expr.range, codes::BAD_ARGUMENT, message)
+                .with_label("two kinds of values");
+            let problem = self.one_kind(problem, text, number);
+            self.tell(problem);
         }
     }
 
@@ -240,26 +245,78 @@ impl<'e> Checker<'e, '_> {
             BinaryOperator::Equal => "never holds",
             _ => "always holds where both are there",
         };
+        if x == KindSet::NULL || y == KindSet::NULL {
+            let (side, known) = if x == KindSet::NULL {
+                (right, b)
+            } else {
+                (left, a)
+            };
+            if !x.has(y) && !known.optional {
+                self.tell_never_null(expr, side, known, always);
+            }
+            return;
+        }
         if !x.has(y) {
             let (one, other) = (described(&a.ty), described(&b.ty));
             let message = format!("{one} never equals {other}: this comparison {always}");
             let shown = |side: &Expr| self.shown(side.range).trim_matches('`').to_owned();
-            let help = match (x, y) {
-                (KindSet::LIST, _) => format!("write `{} in {}`", shown(right), shown(left)),
-                (_, KindSet::LIST) => format!("write `{} in {}`", shown(left), shown(right)),
-                (KindSet::TEXT, KindSet::NUMBER) => format!("write `$number({})`", shown(left)),
-                (KindSet::NUMBER, KindSet::TEXT) => format!("write `$number({})`", shown(right)),
-                _ => "compare values of one kind".to_owned(),
+            let problem = Problem::error(expr.range, codes::NEVER_EQUAL, message)
+                .with_label(format!("{one} and {other}"));
+            let problem = match (x, y) {
+                (KindSet::TEXT, KindSet::NUMBER) => self.one_kind(problem, left, right),
+                (KindSet::NUMBER, KindSet::TEXT) => self.one_kind(problem, right, left),
+                (KindSet::LIST, _) => {
+                    problem.with_help(format!("write `{} in {}`", shown(right), shown(left)))
+                }
+                (_, KindSet::LIST) => {
+                    problem.with_help(format!("write `{} in {}`", shown(left), shown(right)))
+                }
+                _ => problem.with_help("compare values of one kind"),
             };
-            self.tell(
-                Problem::error(expr.range, codes::NEVER_EQUAL, message)
-                    .with_label(format!("{one} and {other}"))
-                    .with_help(help),
-            );
+            self.tell(problem);
             return;
         }
         self.compare_values(expr, (left, a), (right, b), always);
         self.compare_values(expr, (right, b), (left, a), always);
+    }
+
+    /// Adds how a text and a number are made one kind: what is literal takes the other's.
+    fn one_kind(&self, problem: Problem, text: &Expr, number: &Expr) -> Problem {
+        if let ExprKind::Literal(Value::Text(literal)) = &text.kind
+            && literal.parse::<rust_decimal::Decimal>().is_ok()
+        {
+            let number = literal.as_str().to_owned();
+            return problem
+                .with_help(format!("write the number `{number}`, without quotes"))
+                .with_fix(format!("write `{number}`"), text.range, number);
+        }
+        if let ExprKind::Literal(_) = &number.kind {
+            let literal = self.source.get(number.range.range()).unwrap_or_default();
+            let literal = quoted(literal);
+            return problem
+                .with_help(format!(
+                    "write the text `{literal}`, or `$number(...)` of the other side"
+                ))
+                .with_fix(format!("write `{literal}`"), number.range, literal);
+        }
+        let shown = self.shown(text.range).trim_matches('`').to_owned();
+        problem.with_help(format!("write `$number({shown})`"))
+    }
+
+    /// Tells a comparison of what is never null with null: superfluous, at worst.
+    fn tell_never_null(&mut self, expr: &Expr, side: &Expr, known: &Known<'e>, always: &str) {
+        let shown = self.shown(side.range);
+        self.tell(
+            Problem::error(
+                expr.range,
+                codes::NEVER_EQUAL,
+                format!("{shown} is never null: this comparison {always}"),
+            )
+            .warning()
+            .with_label(always)
+            .with_help("leave the comparison out")
+            .declared_by(&known.ty),
+        );
     }
 
     /// Tells a literal that is none of the values of what it is compared with.

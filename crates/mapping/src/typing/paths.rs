@@ -51,6 +51,12 @@ impl<'e> Checker<'e, '_> {
     /// Returns what a path gives.
     pub fn path(&mut self, expr: &'e Expr, path: &'e Path) -> Known<'e> {
         let mark = self.scope.variables.len();
+        if let [step] = path.steps.as_slice()
+            && step.stages.is_empty()
+            && first_name(path).is_some()
+        {
+            self.word = expr.range;
+        }
         let known = self.path_in_scope(expr.range, path, true);
         if !path.tuples {
             self.scope.variables.truncate(mark);
@@ -175,8 +181,7 @@ impl<'e> Checker<'e, '_> {
     }
 
     fn step_expr(&mut self, walk: &Walk<'e>, expr: &'e Expr, turn: Turn) -> Known<'e> {
-        let input = walk.item.clone();
-        let optional = input.optional && !walk.many && !turn.first;
+        let mut input = walk.item.clone();
         if let ExprKind::Name(name) = &expr.kind {
             return self.field(&input, name, expr.range);
         }
@@ -185,6 +190,8 @@ impl<'e> Checker<'e, '_> {
         } else {
             Role::Item
         };
+        let optional = input.optional && !turn.first;
+        input.optional &= turn.first;
         let mut given = self.within(input, role, |checker| checker.infer(expr));
         // A step is not evaluated for what is missing.
         given.optional |= optional;

@@ -25,6 +25,8 @@ pub(super) struct Checker<'e, 's> {
     pub source: &'s str,
     /// The range of the whole expression.
     pub whole: TextRange,
+    /// The range of the path of one word that is typed: maybe a text is meant that lacks quotes.
+    pub word: TextRange,
     /// What names mean here.
     pub scope: Scope<'e>,
     problems: Vec<Problem>,
@@ -46,6 +48,7 @@ impl<'e, 's> Checker<'e, 's> {
         Self {
             source,
             whole,
+            word: TextRange::new(usize::MAX, usize::MAX),
             scope,
             problems: Vec::new(),
             lists: HashSet::new(),
