@@ -9,7 +9,8 @@ use serde_json::json;
 use sluice_compiler::compile::{Options, compile};
 use sluice_compiler::release::Release;
 use sluice_engine::{Engine, Limits, Ports};
-use sluice_gateway::front::{Front, FrontLimits};
+use sluice_gateway::front::Front;
+use sluice_gateway::limits::FrontLimits;
 use sluice_gateway::mock::{self, MockOptions, MockServer};
 use sluice_model::fault::Fault;
 use sluice_model::ids::{ApiName, ConnectionName};
@@ -63,7 +64,7 @@ async fn serve(args: &Args) -> anyhow::Result<u8> {
         output::findings(&compiled.findings, &compiled.sources, args.output.output, false)?;
     }
     let Some(release) = compiled.release else { return Ok(FINDINGS) };
-    let mocks = start_mocks(&release, &cx).await?;
+    let mocks = start_mocks(&release, &cx)?;
     let release = if mocks.is_empty() {
         release
     } else {
@@ -81,7 +82,7 @@ async fn serve(args: &Args) -> anyhow::Result<u8> {
     let front = match release.apis.is_empty() {
         true => None,
         false => {
-            let front = Front::bind(&listen, FrontLimits::default(), cx.clone()).await;
+            let front = Front::bind(&listen, FrontLimits::default(), &cx);
             Some(Arc::new(front.map_err(|fault| usage(fault.public().to_owned()))?))
         }
     };
@@ -101,7 +102,7 @@ async fn serve(args: &Args) -> anyhow::Result<u8> {
     output::say("stopping: finishing what is under way");
     let deadline = Duration::from_secs(args.drain);
     if let Some(front) = &front {
-        front.drain(deadline).await;
+        let _ = front.drain(deadline).await;
     }
     running.drain(deadline).await;
     drop(mocks);
@@ -110,15 +111,13 @@ async fn serve(args: &Args) -> anyhow::Result<u8> {
 }
 
 /// Starts the mocks that the environment asks for.
-async fn start_mocks(
-    release: &Release,
-    cx: &Cx,
-) -> anyhow::Result<Vec<(ConnectionName, MockServer)>> {
+fn start_mocks(release: &Release, cx: &Cx) -> anyhow::Result<Vec<(ConnectionName, MockServer)>> {
     let mut mocks = Vec::new();
     for plan in release.connections.values() {
         let (Some(mock), Some(contract)) = (&plan.mock, &plan.contract) else { continue };
-        let options = MockOptions { listen: mock.listen.to_string(), seed: mock.seed };
-        let server = mock::serve(Arc::clone(contract), options, cx.clone()).await;
+        let options =
+            MockOptions { listen: mock.listen.to_string(), seed: mock.seed, ..MockOptions::default() };
+        let server = mock::serve(Arc::clone(contract), &options, cx);
         let server = server.map_err(|fault| anyhow!(fault.private()));
         let server = server.with_context(|| format!("cannot mock `{}`", plan.name))?;
         mocks.push((plan.name.clone(), server));
@@ -178,7 +177,7 @@ fn tell_ready(
 }
 
 /// Waits for the signal to stop.
-async fn stopped() -> anyhow::Result<()> {
+pub(super) async fn stopped() -> anyhow::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
