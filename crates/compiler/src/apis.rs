@@ -41,18 +41,6 @@ pub(crate) fn read_all(work: &mut Work<'_>) -> BTreeMap<ApiName, Arc<Api>> {
     all
 }
 
-/// Returns whether some file calls an API so, be it broken otherwise.
-pub(crate) fn declared(work: &Work<'_>, name: &str) -> bool {
-    work.parsed.of_kind(FileKind::Api).any(|file| {
-        let root = file.document.as_ref().and_then(|d| d.root.as_ref());
-        let node = root
-            .and_then(|root| root.get("api"))
-            .and_then(Node::as_scalar);
-        node.is_some_and(|scalar| &*scalar.text == name)
-            || &*file.path == format!("apis/{name}.yaml").as_str()
-    })
-}
-
 fn read(work: &mut Work<'_>, root: &Node) -> Option<Api> {
     let file: ApiFile = work.read_node(root, "an API")?;
     let span = root.get("api").map_or(root.span, |node| node.span);
@@ -115,6 +103,9 @@ fn check_operations(work: &mut Work<'_>, root: &Node, file: &ApiFile, contract: 
     for entry in &map.entries {
         let names = contract.operations().iter().map(|operation| &*operation.id);
         if contract.operation(&entry.key.text).is_none() {
+            if work.is_damaged(contract) {
+                continue;
+            }
             let near = did_you_mean(&entry.key.text, names);
             let message = format!("`{}` has no operation `{}`", file.contract, entry.key.text);
             let finding = work.error(codes::UNKNOWN_REFERENCE, entry.key_span, message);

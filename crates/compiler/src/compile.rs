@@ -1,10 +1,10 @@
 //! One compilation: a project's files in, findings and a release out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sluice_model::codes;
-use sluice_model::finding::{Finding, Findings, did_you_mean};
+use sluice_model::finding::{Code, Finding, Findings, did_you_mean};
 use sluice_model::ids::{ApiName, EnvironmentName, FlowName};
 use sluice_model::span::{Sources, Span};
 use sluice_sdk::registry::Registry;
@@ -13,7 +13,7 @@ use sluice_syntax::tree::Node;
 use crate::connections::MockUrls;
 use crate::environment::{DEFAULT_ENVIRONMENT, Environment};
 use crate::files::{Defaults, ProjectFile};
-use crate::flow::{CallerSignature, Project};
+use crate::flow::{CallerSignature, Faults, Project};
 use crate::mappings::Mappings;
 use crate::names::is_name;
 use crate::project::{FileKind, Parsed, ProjectFiles};
@@ -51,7 +51,7 @@ pub struct Compiled {
 /// Compiles a project.
 pub fn compile(files: &ProjectFiles, registry: &Registry, options: &Options) -> Compiled {
     let (parsed, syntax) = Parsed::parse(files);
-    let mut work = Work::new(registry, &files.root, &parsed);
+    let mut work = Work::new(registry, files, &parsed);
     work.findings = syntax;
     let project = read_project(&mut work);
     let defaults = project
@@ -63,9 +63,10 @@ pub fn compile(files: &ProjectFiles, registry: &Registry, options: &Options) -> 
         .environment
         .clone()
         .unwrap_or_else(|| EnvironmentName::from(DEFAULT_ENVIRONMENT));
-    if !names.contains(&wanted) {
+    if !names.contains(&wanted) && !work.declares(FileKind::Environment, wanted.as_str()) {
         unknown_environment(&mut work, &wanted, &names);
     }
+    crate::comments::check(&mut work);
     let mappings = Mappings::read(&mut work);
     let apis = crate::apis::read_all(&mut work);
     let faults = project_faults(&parsed);
@@ -94,11 +95,13 @@ pub fn compile(files: &ProjectFiles, registry: &Registry, options: &Options) -> 
         }
     }
     let tests = crate::testcase::read_all(&mut work, release.as_ref());
-    if let Some(project) = &project {
+    if let Some(project) = &project
+        && !parsed.has_broken(FileKind::Project)
+    {
         check_owners(&mut work, project);
     }
     let mut findings = work.findings;
-    drop_consequences(&mut findings);
+    drop_consequences(&parsed, &mut findings);
     findings.sort();
     let release = release.filter(|_| !findings.has_errors());
     Compiled {
@@ -111,16 +114,19 @@ pub fn compile(files: &ProjectFiles, registry: &Registry, options: &Options) -> 
     }
 }
 
-/// A file that is not well-formed has lost entries: that they are missing is no finding of its own.
-fn drop_consequences(findings: &mut Findings) {
-    let broken: Vec<_> = findings
-        .iter()
-        .filter(|finding| finding.code == codes::SYNTAX)
-        .filter_map(|finding| finding.span.map(|span| span.file))
-        .collect();
+/// A file that is not well-formed has lost entries: what follows from that is no finding of its
+/// own.
+fn drop_consequences(parsed: &Parsed, findings: &mut Findings) {
+    const CONSEQUENCES: [Code; 5] = [
+        codes::MISSING_KEY,
+        codes::REPLY,
+        codes::STEP_VERB,
+        codes::UNKNOWN_PATH,
+        codes::UNKNOWN_NAME,
+    ];
     findings.0.retain(|finding| {
-        finding.code != codes::MISSING_KEY
-            || finding.span.is_none_or(|span| !broken.contains(&span.file))
+        let file = finding.span.and_then(|span| parsed.get(span.file));
+        !file.is_some_and(|file| file.broken) || !CONSEQUENCES.contains(&finding.code)
     });
 }
 
@@ -130,7 +136,7 @@ struct Parts<'p, 'r> {
     environment: &'p Environment<'r>,
     mappings: &'p Mappings,
     apis: &'p BTreeMap<ApiName, Arc<Api>>,
-    faults: &'p [String],
+    faults: &'p Faults,
     mocks: &'p MockUrls,
 }
 
@@ -138,11 +144,12 @@ struct Parts<'p, 'r> {
 fn lower(work: &mut Work<'_>, parts: &Parts<'_, '_>, files: &ProjectFiles) -> Option<Release> {
     let connections =
         crate::connections::make_all(work, parts.environment, parts.defaults, parts.mocks);
-    let callers = caller_signatures(work);
+    let (callers, others) = caller_signatures(work);
     let project = Project {
         connections: &connections,
         apis: parts.apis,
         callers: &callers,
+        others: &others,
         mappings: parts.mappings,
         faults: parts.faults,
         defaults: parts.defaults,
@@ -301,40 +308,36 @@ fn check_owners(work: &mut Work<'_>, project: &ProjectFile) {
     }
 }
 
-/// What flows `from: { caller }` take and give; the findings come when each is lowered.
-fn caller_signatures(work: &mut Work<'_>) -> BTreeMap<FlowName, CallerSignature> {
+/// Returns what flows `from: { caller }` take and give, and the names of all others.
+///
+/// What is wrong with a signature is told here and once more when its flow is lowered: of equal
+/// findings, one is kept.
+fn caller_signatures(
+    work: &mut Work<'_>,
+) -> (BTreeMap<FlowName, CallerSignature>, BTreeSet<Arc<str>>) {
     let parsed = work.parsed;
-    let mut all = BTreeMap::new();
+    let mut callers = BTreeMap::new();
+    let mut others = BTreeSet::new();
     for file in parsed.of_kind(FileKind::Flow) {
         let root = file.document.as_ref().and_then(|d| d.root.as_ref());
         let name = root
             .and_then(|root| root.get("flow"))
             .and_then(Node::as_scalar);
         let from = root.and_then(|root| root.get("from"));
-        // What is wrong with it is told now, and once more when the flow is lowered: exact doubles
-        // are dropped at the end.
-        if let (Some(name), Some(from)) = (name, from)
-            && let Some(signature) = crate::from::caller_signature(work, from)
-        {
-            all.insert(FlowName::from(&*name.text), signature);
+        let (Some(name), Some(from)) = (name, from) else {
+            continue;
+        };
+        if from.get("caller").is_none() {
+            others.insert(Arc::clone(&name.text));
+        } else if let Some(signature) = crate::from::caller_signature(work, from) {
+            callers.insert(FlowName::from(&*name.text), signature);
         }
     }
-    all
-}
-
-/// Returns whether some file calls a flow so.
-pub(crate) fn flow_declared(work: &Work<'_>, name: &str) -> bool {
-    work.parsed.of_kind(FileKind::Flow).any(|file| {
-        let root = file.document.as_ref().and_then(|d| d.root.as_ref());
-        let node = root
-            .and_then(|root| root.get("flow"))
-            .and_then(Node::as_scalar);
-        node.is_some_and(|scalar| &*scalar.text == name)
-    })
+    (callers, others)
 }
 
 /// The codes that `fail` steps of the project raise.
-fn project_faults(parsed: &Parsed) -> Vec<String> {
+fn project_faults(parsed: &Parsed) -> Faults {
     fn collect(steps: &Node, codes: &mut Vec<String>) {
         for step in steps.as_list().unwrap_or_default() {
             if let Some(scalar) = step.get("fail").and_then(Node::as_scalar) {
@@ -363,7 +366,10 @@ fn project_faults(parsed: &Parsed) -> Vec<String> {
     }
     codes.sort();
     codes.dedup();
-    codes
+    Faults {
+        codes,
+        complete: !parsed.has_broken(FileKind::Flow),
+    }
 }
 
 /// Tells of flows that run each other in a circle, once for each circle.
@@ -371,7 +377,7 @@ fn check_cycles(work: &mut Work<'_>, runs: &Runs) {
     let mut told: Vec<Vec<FlowName>> = Vec::new();
     for start in runs.keys() {
         let mut way: Vec<(FlowName, Span)> = Vec::new();
-        if let Some(circle) = find_cycle(runs, start, start, &mut way) {
+        if let Some(circle) = find_cycle(runs, start, start, &mut way, &mut BTreeSet::new()) {
             let mut members: Vec<FlowName> = circle.iter().map(|(name, _)| name.clone()).collect();
             members.sort();
             if told.contains(&members) {
@@ -384,32 +390,32 @@ fn check_cycles(work: &mut Work<'_>, runs: &Runs) {
                 .collect();
             let message = format!("the flow `{start}` runs itself");
             let span = circle[0].1;
-            work.error(codes::CYCLE, span, message)
-                .notes
-                .push(names.join(" runs "));
-            let finding = work.findings.0.last_mut().expect("one was just added");
+            let finding = work.error(codes::CYCLE, span, message);
+            finding.notes.push(names.join(" runs "));
             finding.help =
                 Some("a flow ends; let another flow or a schedule begin it again".into());
         }
     }
 }
 
-/// Finds a way from `at` back to `start`, at most once through each flow.
+/// Finds a way from `at` back to `start`. Each flow is looked at once: from one that does not lead
+/// back, no other way does.
 fn find_cycle(
     runs: &Runs,
     start: &FlowName,
     at: &FlowName,
     way: &mut Vec<(FlowName, Span)>,
+    seen: &mut BTreeSet<FlowName>,
 ) -> Option<Vec<(FlowName, Span)>> {
     for (next, span) in runs.get(at)? {
-        if way.iter().any(|(name, _)| name == next) {
+        if !seen.insert(next.clone()) {
             continue;
         }
         way.push((next.clone(), *span));
         if next == start {
             return Some(way.clone());
         }
-        if let Some(found) = find_cycle(runs, start, next, way) {
+        if let Some(found) = find_cycle(runs, start, next, way, seen) {
             return Some(found);
         }
         way.pop();

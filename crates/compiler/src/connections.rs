@@ -33,6 +33,7 @@ pub(crate) fn make_all(
     mocks: &MockUrls,
 ) -> BTreeMap<ConnectionName, Arc<ConnectionPlan>> {
     let mut all: BTreeMap<ConnectionName, Arc<ConnectionPlan>> = BTreeMap::new();
+    let before = work.findings.0.len();
     let mut named: BTreeMap<String, Span> = BTreeMap::new();
     let parsed = work.parsed;
     for file in parsed.of_kind(FileKind::Connection) {
@@ -53,8 +54,14 @@ pub(crate) fn make_all(
             all.insert(plan.name.clone(), Arc::new(plan));
         }
     }
+    if environment.broken {
+        // What is missing here may stand in the part of the environment's file that is lost.
+        let own = work.findings.0.split_off(before);
+        let kept = own.into_iter().filter(|own| own.code != codes::MISSING_KEY);
+        work.findings.0.extend(kept);
+    }
     for (name, (_, span)) in &environment.connections {
-        if !named.contains_key(*name) && !declared(work, name) {
+        if !named.contains_key(*name) && !work.declares(FileKind::Connection, name) {
             let near = did_you_mean(name, named.keys().map(String::as_str)).map(str::to_owned);
             unknown_connection(work, name, *span, near.as_deref());
         }
@@ -266,7 +273,7 @@ pub(crate) fn resolve(
     };
     let Some(plan) = connections.get(&ConnectionName::from(reference.of)) else {
         // A connection whose own file is broken is told there, not here again.
-        if !declared(work, reference.of) {
+        if !work.declares(FileKind::Connection, reference.of) {
             let names: Vec<String> = connections.keys().map(ToString::to_string).collect();
             let near = did_you_mean(reference.of, names.iter().map(String::as_str));
             unknown_connection(work, reference.of, of_span, near);
@@ -278,6 +285,7 @@ pub(crate) fn resolve(
         None => Target::Place(reference.thing.into()),
         Some(contract) => match contract.target(reference.thing) {
             Some(target) => target,
+            None if work.is_damaged(contract) => return None,
             None => {
                 unknown_target(
                     work,
@@ -293,18 +301,6 @@ pub(crate) fn resolve(
         },
     };
     Some((plan, target))
-}
-
-/// Returns whether some file calls a connection so, be it broken otherwise.
-fn declared(work: &Work<'_>, name: &str) -> bool {
-    work.parsed.of_kind(FileKind::Connection).any(|file| {
-        let root = file.document.as_ref().and_then(|d| d.root.as_ref());
-        let node = root
-            .and_then(|root| root.get("connection"))
-            .and_then(Node::as_scalar);
-        node.is_some_and(|scalar| &*scalar.text == name)
-            || &*file.path == format!("connections/{name}.yaml").as_str()
-    })
 }
 
 fn unknown_target(

@@ -12,7 +12,7 @@ use sluice_syntax::tree::Node;
 
 use crate::files::EnvironmentFile;
 use crate::names::{bad_identifier, is_identifier, is_name};
-use crate::project::FileKind;
+use crate::project::{FileKind, ParsedFile};
 use crate::work::Work;
 
 /// The environment that is meant where none is named.
@@ -31,6 +31,8 @@ pub(crate) struct Environment<'r> {
     pub config: Record<'static>,
     /// The type of `$config`.
     pub config_type: Type,
+    /// Whether its file is broken, which is told: what it lacks is no finding.
+    pub broken: bool,
 }
 
 impl Environment<'_> {
@@ -41,6 +43,7 @@ impl Environment<'_> {
             connections: BTreeMap::new(),
             config: Record::default(),
             config_type: Type::record(Vec::new()),
+            broken: false,
         }
     }
 }
@@ -50,12 +53,13 @@ pub(crate) fn read_all<'r>(work: &mut Work<'r>) -> Vec<Environment<'r>> {
     let parsed = work.parsed;
     let mut all: Vec<(Environment<'r>, Span)> = Vec::new();
     for file in parsed.of_kind(FileKind::Environment) {
-        let Some(root) = file.document.as_ref().and_then(|d| d.root.as_ref()) else {
-            continue;
-        };
-        let Some((environment, span)) = read(work, root) else {
-            continue;
-        };
+        let root = file.document.as_ref().and_then(|d| d.root.as_ref());
+        let found = root.and_then(|root| read(work, root));
+        let (mut environment, span) = found.unwrap_or_else(|| lost(file, root));
+        if file.broken || environment.broken {
+            environment.broken = true;
+            environment.config_type = Type::any();
+        }
         if let Some((_, first)) = all.iter().find(|(own, _)| own.name == environment.name) {
             let first = *first;
             let message = format!("there are two environments `{}`", environment.name);
@@ -77,6 +81,17 @@ pub(crate) fn read_all<'r>(work: &mut Work<'r>) -> Vec<Environment<'r>> {
         all.insert(0, Environment::bare(DEFAULT_ENVIRONMENT));
     }
     all
+}
+
+/// Returns what is known of an environment whose file is broken: hardly its name.
+fn lost<'r>(file: &'r ParsedFile, root: Option<&'r Node>) -> (Environment<'r>, Span) {
+    let node = root.and_then(|root| root.get("environment"));
+    let written = node.and_then(Node::as_scalar).map(|own| &*own.text);
+    let stem = file.path.rsplit('/').next().unwrap_or(&file.path);
+    let stem = stem.split('.').next().unwrap_or(stem);
+    let mut environment = Environment::bare(written.unwrap_or(stem));
+    environment.broken = true;
+    (environment, node.map_or(file.start(), |node| node.span))
 }
 
 fn read<'r>(work: &mut Work<'r>, root: &'r Node) -> Option<(Environment<'r>, Span)> {

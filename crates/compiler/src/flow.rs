@@ -1,6 +1,6 @@
 //! Flows: a file is lowered to a [`Flow`], typed step by step.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sluice_contracts::validate::Validator;
@@ -30,10 +30,21 @@ pub(crate) struct Project<'p> {
     pub connections: &'p BTreeMap<ConnectionName, Arc<ConnectionPlan>>,
     pub apis: &'p BTreeMap<ApiName, Arc<Api>>,
     pub callers: &'p BTreeMap<FlowName, CallerSignature>,
+    /// The flows that have another source, and cannot be run therefore.
+    pub others: &'p BTreeSet<Arc<str>>,
     pub mappings: &'p crate::mappings::Mappings,
-    pub faults: &'p [String],
+    pub faults: &'p Faults,
     pub defaults: &'p Defaults,
     pub config: &'p Type,
+}
+
+/// The codes that the project's own `fail` steps raise.
+#[derive(Debug)]
+pub(crate) struct Faults {
+    /// The codes, ascending.
+    pub codes: Vec<String>,
+    /// Whether these are all: no flow is broken.
+    pub complete: bool,
 }
 
 /// What a flow that other flows run takes and gives.
@@ -152,7 +163,10 @@ pub(crate) fn lower(work: &mut Work<'_>, project: &Project<'_>, root: &Node) -> 
     let outer = cx.scope.clone();
     let start = Payload {
         ty: input.clone(),
-        replied: Replied::No,
+        replied: match from {
+            Some(_) => Replied::No,
+            None => Replied::Unknown,
+        },
     };
     let steps = cx.block(root.get("steps")?, start, "");
     cx.check_replied(&steps, root);

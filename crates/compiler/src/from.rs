@@ -16,6 +16,7 @@ use crate::de::{Fields, Trace};
 use crate::files::{ApiSourceConfig, CallerConfig, SourceCommon};
 use crate::flow::{CallerSignature, Project};
 use crate::names::Reference;
+use crate::project::FileKind;
 use crate::release::{Api, ConnectionPlan, From};
 use crate::scope::field;
 use crate::work::{ComponentCheck, Work, own_fields};
@@ -321,7 +322,7 @@ fn find_api<'p>(
         return Some(api);
     }
     // An API whose own file is broken is told there, not here again.
-    if !crate::apis::declared(work, reference.of) {
+    if !work.declares(FileKind::Api, reference.of) {
         let span = Span {
             end: span.start + reference.of.len() as u32,
             ..span
@@ -345,6 +346,9 @@ fn find_operation<'a>(
 ) -> Option<&'a Arc<HttpOperation>> {
     if let Some(operation) = api.contract.operation(reference.thing) {
         return Some(operation);
+    }
+    if work.is_damaged(&api.contract) {
+        return None;
     }
     let span = Span {
         start: span.start + reference.of.len() as u32 + 1,

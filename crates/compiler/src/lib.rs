@@ -5,6 +5,7 @@
 
 mod apis;
 pub mod apply;
+mod comments;
 pub mod compile;
 mod connections;
 pub mod de;

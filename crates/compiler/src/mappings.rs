@@ -1,6 +1,6 @@
 //! The mappings of a project: their files, and what their headers declare.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sluice_model::codes;
@@ -20,6 +20,8 @@ pub(crate) struct Mappings {
     by_name: BTreeMap<Arc<str>, Mapping>,
     /// Files in a language that this build does not run: name and ending.
     later: BTreeMap<Arc<str>, &'static str>,
+    /// Files that cannot be read, which is told.
+    broken: BTreeSet<Arc<str>>,
 }
 
 /// A mapping in JSONata.
@@ -55,7 +57,10 @@ impl Mappings {
         let parsed = work.parsed;
         for file in parsed.of_kind(FileKind::Mapping) {
             let name = file.path.strip_prefix("mappings/").unwrap_or(&file.path);
-            if let Some(stem) = name.strip_suffix(".jsonata") {
+            if file.broken {
+                let stem = name.split('.').next().unwrap_or(name);
+                all.broken.insert(stem.into());
+            } else if let Some(stem) = name.strip_suffix(".jsonata") {
                 let text = Arc::clone(&parsed.sources.get(file.id).text);
                 let mapping = read_header(work, file.id, text);
                 check_syntax(work, &mapping);
@@ -76,6 +81,9 @@ impl Mappings {
         if let Some(ending) = self.later.get(name) {
             let message = format!("mappings in `*{ending}` are not built yet");
             crate::not_yet::refused(work, span, &message);
+            return None;
+        }
+        if self.broken.contains(name) {
             return None;
         }
         let near = did_you_mean(name, self.by_name.keys().map(|name| &**name));

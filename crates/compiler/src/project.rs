@@ -227,6 +227,8 @@ pub struct ParsedFile {
     pub path: Arc<str>,
     /// Its tree; `None` for files that are not YAML of the project language.
     pub document: Option<Document>,
+    /// Whether it could not be read as a whole, which is a finding already: what it lacks is none.
+    pub broken: bool,
 }
 
 impl ParsedFile {
@@ -234,6 +236,18 @@ impl ParsedFile {
     pub fn start(&self) -> Span {
         Span::new(self.id, 0, 0)
     }
+}
+
+fn too_large() -> Finding {
+    let limit = FILE_BYTES_MAX >> 20;
+    let message = format!("the file is larger than {limit} MiB");
+    Finding::placeless(codes::TOO_LARGE, message)
+        .with_help("split it, or leave out what the project does not use")
+}
+
+fn not_utf8() -> Finding {
+    Finding::placeless(codes::NOT_UTF8, "the file is not UTF-8")
+        .with_help("save it as UTF-8, without changing its content")
 }
 
 impl Parsed {
@@ -245,33 +259,19 @@ impl Parsed {
             let Some(kind) = FileKind::of(path) else {
                 continue;
             };
-            if **bytes == [0] {
-                let id = parsed.sources.add(path, "");
-                findings.push(
-                    Finding::error(
-                        codes::TOO_LARGE,
-                        Span::new(id, 0, 0),
-                        format!("the file is larger than {} MiB", FILE_BYTES_MAX >> 20),
-                    )
-                    .with_help("split it, or leave out what the project does not use"),
-                );
-                continue;
-            }
-            let Ok(text) = std::str::from_utf8(bytes) else {
-                if kind != FileKind::Sample {
-                    let id = parsed.sources.add(path, "");
-                    findings.push(
-                        Finding::error(
-                            codes::NOT_UTF8,
-                            Span::new(id, 0, 0),
-                            "the file is not UTF-8",
-                        )
-                        .with_help("save it as UTF-8, without changing its content"),
-                    );
-                }
-                continue;
+            let (text, mut unreadable) = match std::str::from_utf8(bytes) {
+                _ if **bytes == [0] => ("", Some(too_large())),
+                Ok(text) => (text, None),
+                // What tests read need not be text.
+                Err(_) if kind == FileKind::Sample => continue,
+                Err(_) => ("", Some(not_utf8())),
             };
             let id = parsed.sources.add(path, text);
+            let mut broken = unreadable.is_some();
+            if let Some(finding) = &mut unreadable {
+                finding.span = Some(Span::new(id, 0, 0));
+            }
+            findings.0.extend(unreadable);
             let document = match kind {
                 FileKind::Contract | FileKind::Mapping | FileKind::Sample => None,
                 FileKind::Project
@@ -281,6 +281,7 @@ impl Parsed {
                 | FileKind::Environment
                 | FileKind::Test => {
                     let (document, more) = sluice_syntax::parse_yaml(id, text);
+                    broken |= more.iter().any(|own| own.code == codes::SYNTAX);
                     findings.append(more);
                     Some(document)
                 }
@@ -290,6 +291,7 @@ impl Parsed {
                 id,
                 path: Arc::clone(path),
                 document,
+                broken,
             });
         }
         (parsed, findings)
@@ -298,6 +300,17 @@ impl Parsed {
     /// Returns the files of one kind, in order of their paths.
     pub fn of_kind(&self, kind: FileKind) -> impl Iterator<Item = &ParsedFile> {
         self.files.iter().filter(move |file| file.kind == kind)
+    }
+
+    /// Returns the file with this id.
+    pub fn get(&self, id: FileId) -> Option<&ParsedFile> {
+        let at = self.files.binary_search_by_key(&id, |file| file.id).ok()?;
+        self.files.get(at)
+    }
+
+    /// Returns whether a file of this kind could not be read as a whole.
+    pub fn has_broken(&self, kind: FileKind) -> bool {
+        self.of_kind(kind).any(|file| file.broken)
     }
 
     /// Returns the file with this path.

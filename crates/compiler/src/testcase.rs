@@ -119,7 +119,7 @@ fn read(
 ) -> TestCase {
     let flow = FlowName::from(config.flow.as_str());
     let flow_span = root.get("flow").map_or(root.span, |node| node.span);
-    if !crate::compile::flow_declared(work, &config.flow) {
+    if !work.declares(FileKind::Flow, &config.flow) {
         let known: Vec<String> = release.map_or_else(Vec::new, |release| {
             release.flows.keys().map(ToString::to_string).collect()
         });
@@ -223,25 +223,20 @@ fn read_file(work: &mut Work<'_>, node: &Node, case: &mut TestCase) {
         return;
     };
     let path = format!("tests/{}", scalar.text.trim_start_matches("./"));
-    let escapes = path.split('/').any(|part| part == "..");
-    let bytes = if escapes {
-        Err(std::io::ErrorKind::NotFound.into())
-    } else {
-        std::fs::read(work.root.join(&path))
+    let Some(bytes) = work.project.files.get(path.as_str()) else {
+        let samples = work.project.files.keys();
+        let samples = samples.filter_map(|own| own.strip_prefix("tests/"));
+        let near = did_you_mean(&scalar.text, samples);
+        let message = format!("there is no file `{path}`");
+        let finding = work.error(codes::MISSING_FILE, node.span, message);
+        let otherwise = || "the path begins at the folder `tests`".to_owned();
+        crate::fix::suggest(finding, node.span, near, otherwise);
+        return;
     };
-    match bytes {
-        Ok(bytes) => {
-            case.input = Input::File {
-                path: path.as_str().into(),
-                bytes: bytes.into(),
-            }
-        }
-        Err(error) => {
-            let message = format!("cannot read `{path}`: {error}");
-            work.error(codes::MISSING_FILE, node.span, message).help =
-                Some("the path begins at `tests/`".to_owned());
-        }
-    }
+    case.input = Input::File {
+        path: path.as_str().into(),
+        bytes: Arc::clone(bytes),
+    };
 }
 
 fn scripted(work: &mut Work<'_>, node: &Node) -> Option<Scripted> {
@@ -373,10 +368,18 @@ fn check_reference(work: &mut Work<'_>, text: &str, span: Span, release: Option<
             .keys()
             .map(ToString::to_string)
             .collect();
-        let near = did_you_mean(connection, names.iter().map(String::as_str)).map(str::to_owned);
-        let message = format!("there is no connection `{connection}`");
-        let finding = work.error(codes::BAD_TEST, span, message);
-        finding.help = near.map(|near| format!("did you mean `{near}#{thing}`?"));
+        // A connection whose own file is broken is told there.
+        if !work.declares(FileKind::Connection, connection) {
+            let near = did_you_mean(connection, names.iter().map(String::as_str));
+            let near = near.map(|near| format!("{near}#{thing}"));
+            let message = format!("there is no connection `{connection}`");
+            let finding = work.error(codes::BAD_TEST, span, message);
+            let otherwise = || match names.is_empty() {
+                true => "the project has no connection".to_owned(),
+                false => format!("there are `{}`", names.join("`, `")),
+            };
+            crate::fix::suggest(finding, span, near.as_deref(), otherwise);
+        }
         return false;
     };
     let Some(contract) = &plan.contract else {
@@ -385,16 +388,20 @@ fn check_reference(work: &mut Work<'_>, text: &str, span: Span, release: Option<
     if contract.target(thing).is_some() {
         return true;
     }
-    let near = did_you_mean(thing, contract.target_names()).map(str::to_owned);
-    let message = format!("`{connection}` has nothing called `{thing}`");
-    let finding = work.error(codes::BAD_TEST, span, message);
-    finding.help = near.map(|near| format!("did you mean `{connection}#{near}`?"));
+    if !work.is_damaged(contract) {
+        let near = did_you_mean(thing, contract.target_names());
+        let near = near.map(|near| format!("{connection}#{near}"));
+        let message = format!("`{connection}` has nothing called `{thing}`");
+        let finding = work.error(codes::BAD_TEST, span, message);
+        let otherwise = || format!("it has {}", crate::fix::listed(contract.target_names()));
+        crate::fix::suggest(finding, span, near.as_deref(), otherwise);
+    }
     false
 }
 
 fn wrong(work: &mut Work<'_>, node: &Node, expected: &str) {
-    let message = format!("expected {expected}, found {}", node.kind_name());
-    work.error(codes::BAD_TEST, node.span, message);
+    let message = format!("this is {}", node.kind_name());
+    work.error(codes::BAD_TEST, node.span, message).help = Some(format!("write {expected}"));
 }
 
 fn unknown(work: &mut Work<'_>, entry: &Entry, key: &str, known: &[&str], list: &str) {
@@ -404,15 +411,6 @@ fn unknown(work: &mut Work<'_>, entry: &Entry, key: &str, known: &[&str], list: 
         entry.key_span,
         format!("unknown key `{key}`"),
     );
-    match near {
-        Some(near) => {
-            finding.help = Some(format!("did you mean `{near}`?"));
-            finding.fixes.push(crate::fix::replace(
-                format!("use `{near}`"),
-                entry.key_span,
-                &near,
-            ));
-        }
-        None => finding.help = Some(format!("known here: {list}")),
-    }
+    let otherwise = || format!("known here: {list}");
+    crate::fix::suggest(finding, entry.key_span, near.as_deref(), otherwise);
 }

@@ -20,6 +20,8 @@ pub(crate) enum Tree {
     Map(Vec<(Arc<str>, Tree)>),
     /// A list of these items.
     List(Vec<Tree>),
+    /// Something that is told already: nothing else about it is complained of.
+    Broken(Span),
 }
 
 /// One expression, and the way back to its bytes.
@@ -76,52 +78,44 @@ impl Leaf {
 
 impl Tree {
     /// Reads a node; what YAML misreads is told as findings.
-    pub fn read(work: &mut Work<'_>, node: &Node) -> Option<Tree> {
+    pub fn read(work: &mut Work<'_>, node: &Node) -> Tree {
         match &node.kind {
-            NodeKind::Scalar(scalar) => {
-                if node.is_absent() {
-                    work.error(
-                        codes::MISREAD_EXPRESSION,
-                        node.span,
-                        "an expression is missing here",
-                    )
+            NodeKind::Scalar(_) if node.is_absent() => {
+                let message = "an expression is missing here";
+                work.error(codes::MISREAD_EXPRESSION, node.span, message)
                     .help = Some("write one behind the colon".to_owned());
-                    return None;
+                Tree::Broken(node.span)
+            }
+            NodeKind::Scalar(scalar) => match double_quoted(node, scalar) {
+                Some(finding) => {
+                    work.push(finding);
+                    Tree::Broken(node.span)
                 }
-                check_misread(work, node, scalar);
-                let file = node.span.file;
-                let text = Arc::clone(&scalar.text);
-                Some(Tree::Leaf(Leaf {
-                    text,
+                None => Tree::Leaf(Leaf {
+                    text: Arc::clone(&scalar.text),
                     span: node.span,
-                    file,
+                    file: node.span.file,
                     scalar: Some(scalar.clone()),
                     offset: 0,
-                }))
-            }
+                }),
+            },
             NodeKind::Map(map) => {
                 let mut fields = Vec::with_capacity(map.entries.len());
                 for entry in &map.entries {
-                    if entry.value.is_absent() {
-                        work.push(split_by_comma(
-                            entry.key_span,
-                            &entry.key.text,
-                            map.flow_style,
-                        ));
-                        continue;
-                    }
-                    if let Some(tree) = Tree::read(work, &entry.value) {
-                        fields.push((Arc::clone(&entry.key.text), tree));
-                    }
+                    let tree = if entry.value.is_absent() {
+                        let key = &entry.key.text;
+                        work.push(split_by_comma(entry.key_span, key, map.flow_style));
+                        Tree::Broken(entry.key_span)
+                    } else {
+                        Tree::read(work, &entry.value)
+                    };
+                    fields.push((Arc::clone(&entry.key.text), tree));
                 }
-                Some(Tree::Map(fields))
+                Tree::Map(fields)
             }
-            NodeKind::List(items) => Some(Tree::List(
-                items
-                    .iter()
-                    .filter_map(|item| Tree::read(work, item))
-                    .collect(),
-            )),
+            NodeKind::List(items) => {
+                Tree::List(items.iter().map(|item| Tree::read(work, item)).collect())
+            }
         }
     }
 }
@@ -143,23 +137,25 @@ fn split_by_comma(span: Span, key: &str, flow_style: bool) -> Finding {
     }
 }
 
-/// Tells of a double-quoted bare word: YAML drops the quotes, so that it is a path and no text.
-fn check_misread(work: &mut Work<'_>, node: &Node, scalar: &Scalar) {
+/// Returns the finding for a double-quoted bare word: YAML drops the quotes, so that it is a path
+/// and no text.
+fn double_quoted(node: &Node, scalar: &Scalar) -> Option<Finding> {
     let text = &*scalar.text;
-    if scalar.style == Style::Double && is_bare_path(text) {
-        let finding = Finding::error(
-            codes::MISREAD_EXPRESSION,
-            node.span,
-            format!("is \"{text}\" the text, or the path `{text}`?"),
-        )
-        .with_note("YAML takes the double quotes away: the expression is the bare word")
-        .with_help(format!(
-            "for the text write '\"{text}\"', for the path write {text}"
-        ))
-        .with_fix("make it the text", node.span, format!("'\"{text}\"'"))
-        .with_fix("make it the path", node.span, text);
-        work.push(finding);
+    if scalar.style != Style::Double || !is_bare_path(text) {
+        return None;
     }
+    let finding = Finding::error(
+        codes::MISREAD_EXPRESSION,
+        node.span,
+        format!("is \"{text}\" the text, or the path `{text}`?"),
+    )
+    .with_note("YAML takes the double quotes away: the expression is the bare word")
+    .with_help(format!(
+        "for the text write '\"{text}\"', for the path write {text}"
+    ))
+    .with_fix("make it the text", node.span, format!("'\"{text}\"'"))
+    .with_fix("make it the path", node.span, text);
+    Some(finding)
 }
 
 fn is_bare_path(text: &str) -> bool {

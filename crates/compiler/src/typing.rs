@@ -37,6 +37,7 @@ enum CheckedTree {
     Leaf(Box<CheckedLeaf>),
     Map(Vec<(Arc<str>, CheckedTree)>),
     List(Vec<CheckedTree>),
+    Broken(Span),
 }
 
 struct CheckedLeaf {
@@ -55,6 +56,7 @@ impl CheckedTree {
                     .place(pointer)
                     .map_or(own.leaf.span, |range| own.leaf.span_of(range)),
             ),
+            CheckedTree::Broken(span) => Some(*span),
             CheckedTree::Map(fields) => {
                 let (key, rest) = split_pointer(pointer)?;
                 let (_, tree) = fields.iter().find(|(name, _)| **name == *key)?;
@@ -78,6 +80,11 @@ fn split_pointer(pointer: &str) -> Option<(&str, &str)> {
 fn check_tree(work: &mut Work<'_>, tree: Tree, env: &Env) -> Checked {
     match tree {
         Tree::Leaf(leaf) => check_leaf(work, leaf, env),
+        Tree::Broken(span) => Checked {
+            tree: CheckedTree::Broken(span),
+            ty: Type::any(),
+            optional: false,
+        },
         Tree::Map(fields) => {
             let mut types = Vec::new();
             let mut trees = Vec::new();
@@ -200,13 +207,7 @@ impl FlowCx<'_, '_> {
         expected: Expected,
     ) -> (ExprId, Type) {
         let env = self.env(context);
-        let Some(tree) = Tree::read(self.work, node) else {
-            self.optional = true;
-            return (
-                self.add_expression(CompiledExpr::nothing(node.span)),
-                Type::any(),
-            );
-        };
+        let tree = Tree::read(self.work, node);
         let checked = check_tree(self.work, tree, &env);
         self.check_expected(&checked, node.span, expected);
         let compiled = self.compile(&checked.tree, node.span);
@@ -491,7 +492,8 @@ fn source_of(tree: &CheckedTree) -> crate::expr::Source {
             text: Arc::clone(&own.leaf.text),
             lists: own.typed.lists.clone(),
         },
-        CheckedTree::Leaf(_) => Source::Leaf {
+        // There is no release then.
+        CheckedTree::Leaf(_) | CheckedTree::Broken(_) => Source::Leaf {
             text: "null".into(),
             lists: Vec::new(),
         },
@@ -507,7 +509,7 @@ fn source_of(tree: &CheckedTree) -> crate::expr::Source {
 
 impl Check for FlowCx<'_, '_> {
     fn base(&self) -> &Path {
-        self.work.root
+        &self.work.project.root
     }
 
     fn target(&self) -> Option<&Target> {

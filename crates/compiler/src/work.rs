@@ -1,7 +1,7 @@
 //! What all stages of one compilation share.
 
 use std::any::TypeId;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,37 +19,84 @@ use sluice_sdk::registry::Registry;
 use sluice_syntax::tree::Node;
 
 use crate::de::{Fields, Trace};
-use crate::project::{FileKind, Parsed};
+use crate::project::{FileKind, Parsed, ProjectFiles};
 
 /// One compilation.
 pub(crate) struct Work<'r> {
     /// The components of this build.
     pub registry: &'r Registry,
-    /// The project's folder.
-    pub root: &'r Path,
+    /// The project's folder, and the bytes of its files.
+    pub project: &'r ProjectFiles,
     /// The project's files.
     pub parsed: &'r Parsed,
     /// What was found so far.
     pub findings: Findings,
     contracts: BTreeMap<Arc<str>, Option<Arc<Contract>>>,
+    damaged: HashSet<Arc<str>>,
+    declared: HashSet<(FileKind, &'r str)>,
     schemas: HashMap<TypeId, Arc<Json>>,
     merged: HashMap<MergedKey, Arc<Json>>,
+}
+
+/// Stands for the name of a file whose own is lost.
+const NAME_LOST: &str = "";
+
+/// The names that the files of each kind declare by their first key.
+fn declared_names(parsed: &Parsed) -> HashSet<(FileKind, &str)> {
+    let mut names = HashSet::new();
+    for file in &parsed.files {
+        let key = match file.kind {
+            FileKind::Connection => "connection",
+            FileKind::Flow => "flow",
+            FileKind::Api => "api",
+            FileKind::Environment => "environment",
+            FileKind::Project
+            | FileKind::Contract
+            | FileKind::Mapping
+            | FileKind::Test
+            | FileKind::Sample => continue,
+        };
+        let root = file.document.as_ref().and_then(|own| own.root.as_ref());
+        let node = root.and_then(|root| root.get(key));
+        match node.and_then(Node::as_scalar) {
+            Some(scalar) => {
+                names.insert((file.kind, &*scalar.text));
+            }
+            None => {
+                let stem = file.path.rsplit('/').next().unwrap_or(&file.path);
+                let stem = stem.split('.').next().unwrap_or(stem);
+                names.insert((file.kind, stem));
+                if file.broken {
+                    names.insert((file.kind, NAME_LOST));
+                }
+            }
+        }
+    }
+    names
 }
 
 /// What a merged schema is of: the kind of thing, and the names of what shares its keys.
 pub(crate) type MergedKey = (&'static str, &'static str, &'static str);
 
 impl<'r> Work<'r> {
-    pub fn new(registry: &'r Registry, root: &'r Path, parsed: &'r Parsed) -> Self {
+    pub fn new(registry: &'r Registry, project: &'r ProjectFiles, parsed: &'r Parsed) -> Self {
         Self {
             registry,
-            root,
+            project,
             parsed,
             findings: Findings::default(),
             contracts: BTreeMap::new(),
+            damaged: HashSet::new(),
+            declared: declared_names(parsed),
             schemas: HashMap::new(),
             merged: HashMap::new(),
         }
+    }
+
+    /// Returns whether some file declares this name, be it broken otherwise. Where a file is so
+    /// broken that its name is lost, the name may be any.
+    pub fn declares(&self, kind: FileKind, name: &str) -> bool {
+        self.declared.contains(&(kind, name)) || self.declared.contains(&(kind, NAME_LOST))
     }
 
     /// Adds an error and returns it, to be completed.
@@ -186,6 +233,9 @@ impl<'r> Work<'r> {
             }
             return None;
         };
+        if file.broken {
+            return None;
+        }
         let own = ContractFile::of(&self.parsed.sources, file.id);
         let parsed = self.parsed;
         let mut others = |path: &str| {
@@ -195,8 +245,17 @@ impl<'r> Work<'r> {
             Some(ContractFile::of(&parsed.sources, file.id))
         };
         let (contract, findings) = Contract::read(&own, &mut others);
+        if findings.has_errors() {
+            self.damaged.insert(path.into());
+        }
         self.findings.append(findings);
         Some(Arc::new(contract))
+    }
+
+    /// Returns whether a contract could not be read as a whole, which is a finding already: a name
+    /// that it does not have is none.
+    pub fn is_damaged(&self, contract: &Contract) -> bool {
+        self.damaged.contains(contract.path())
     }
 
     /// Returns the type that `contracts/FILE#Name` names; `None` if there is no such one, which is
@@ -210,6 +269,9 @@ impl<'r> Work<'r> {
         let Some(name) = name else {
             if let Some(root) = contract.root() {
                 return Some(root.clone());
+            }
+            if self.is_damaged(&contract) {
+                return None;
             }
             let names: Vec<_> = contract
                 .types()
@@ -225,6 +287,7 @@ impl<'r> Work<'r> {
         };
         match contract.type_named(name) {
             Ok(ty) => Some(ty),
+            Err(LookupError::NotFound { .. }) if self.is_damaged(&contract) => None,
             Err(LookupError::NotFound {
                 suggestion,
                 candidates,
@@ -258,7 +321,7 @@ impl<'r> Work<'r> {
 
     /// Returns the node of a placed field, by its place.
     pub fn node_at(&self, span: Span) -> Option<&'r Node> {
-        let file = self.parsed.files.iter().find(|file| file.id == span.file)?;
+        let file = self.parsed.get(span.file)?;
         find_node(file.document.as_ref()?.root.as_ref()?, span)
     }
 
@@ -299,7 +362,7 @@ pub(crate) struct ComponentCheck<'c, 'r> {
 
 impl Check for ComponentCheck<'_, '_> {
     fn base(&self) -> &Path {
-        self.work.root
+        &self.work.project.root
     }
 
     fn target(&self) -> Option<&Target> {

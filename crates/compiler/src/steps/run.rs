@@ -10,6 +10,7 @@ use sluice_sdk::check::Expected;
 use sluice_sdk::config::Raw;
 
 use crate::flow::FlowCx;
+use crate::project::FileKind;
 use crate::release::StepKind;
 use crate::steps::{Control, Done, Payload, StepNode, schema_of};
 
@@ -60,7 +61,11 @@ fn lower(cx: &mut FlowCx<'_, '_>, step: &StepNode<'_>, payload: &Payload) -> Opt
 }
 
 fn unknown_flow(cx: &mut FlowCx<'_, '_>, name: &str, span: sluice_model::span::Span) {
-    if crate::compile::flow_declared(cx.work, name) {
+    if cx.work.declares(FileKind::Flow, name) {
+        // One that means to be run, or that is broken, is told in its own file.
+        if !cx.project.others.contains(name) {
+            return;
+        }
         let message = format!("the flow `{name}` cannot be run by others");
         cx.work.error(codes::UNKNOWN_REFERENCE, span, message).help =
             Some("only a flow `from: { caller: contracts/...#Input }` can".to_owned());

@@ -13,6 +13,7 @@ use sluice_sdk::config::Raw;
 use sluice_syntax::tree::Node;
 
 use crate::flow::FlowCx;
+use crate::project::FileKind;
 use crate::release::{Catch, StepKind};
 use crate::scope::Scope;
 use crate::steps::{Control, Done, Payload, Replied, StepNode, join, schema_of};
@@ -106,13 +107,17 @@ fn lower(cx: &mut FlowCx<'_, '_>, step: &StepNode<'_>, payload: &Payload) -> Opt
 /// Checks that something raises a code, and returns the type of the fault's body where a contract
 /// has it.
 fn check_code(cx: &mut FlowCx<'_, '_>, code: &str, span: Span) -> Option<Type> {
-    if FaultCode::BUILT_IN.contains(&code) || cx.project.faults.iter().any(|own| own == code) {
+    if FaultCode::BUILT_IN.contains(&code) || cx.project.faults.codes.iter().any(|own| own == code)
+    {
         return None;
     }
     if let Some((connection, rest)) = code.split_once('#') {
         return check_contract_code(cx, code, connection, rest, span);
     }
-    let own = cx.project.faults.iter().map(String::as_str);
+    if !cx.project.faults.complete {
+        return None;
+    }
+    let own = cx.project.faults.codes.iter().map(String::as_str);
     let near = did_you_mean(code, FaultCode::BUILT_IN.into_iter().chain(own));
     let finding = cx.work.error(
         codes::UNKNOWN_FAULT,
@@ -144,15 +149,25 @@ fn check_contract_code(
     rest: &str,
     span: Span,
 ) -> Option<Type> {
-    let plan = cx
-        .project
-        .connections
-        .get(&ConnectionName::from(connection));
+    let connections = cx.project.connections;
     let (operation, status) = rest.rsplit_once('/').unwrap_or((rest, ""));
-    let target = plan?
-        .contract
-        .as_ref()
-        .and_then(|contract| contract.target(operation));
+    let Some(plan) = connections.get(&ConnectionName::from(connection)) else {
+        if !cx.work.declares(FileKind::Connection, connection) {
+            let names = connections.keys().map(ConnectionName::as_str);
+            let near = did_you_mean(connection, names);
+            let span = Span {
+                end: span.start + connection.len() as u32,
+                ..span
+            };
+            crate::connections::unknown_connection(cx.work, connection, span, near);
+        }
+        return None;
+    };
+    let contract = plan.contract.as_ref();
+    if contract.is_some_and(|own| cx.work.is_damaged(own)) {
+        return None;
+    }
+    let target = contract.and_then(|contract| contract.target(operation));
     if let (Some(Target::Http(operation)), Ok(status)) = (target, status.parse::<u16>()) {
         if let Some(response) = operation.response(status) {
             return response.body.as_ref().map(|body| body.ty.clone());
