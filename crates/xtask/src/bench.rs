@@ -50,16 +50,12 @@ pub struct Bench<'e> {
 impl Bench<'_> {
     /// Returns the folder for what the benchmarks make.
     fn scratch(&self) -> PathBuf {
-        self.environment.root.join("target").join("bench")
+        self.environment.target.join("bench")
     }
 
     /// Returns a program of the release build.
     fn program(&self, name: &str) -> PathBuf {
-        self.environment
-            .root
-            .join("target")
-            .join("release")
-            .join(name)
+        self.environment.target.join("release").join(name)
     }
 
     /// Returns a file of the material beside the repository.

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 pub struct Environment {
     /// The root of the workspace.
     pub root: PathBuf,
+    /// Where builds go: `target`, unless `CARGO_TARGET_DIR` says otherwise.
+    pub target: PathBuf,
     /// The `cargo` that started us.
     pub cargo: PathBuf,
     /// Whether this is continuous integration: `CI=true`.
@@ -28,6 +30,7 @@ impl Environment {
             variable(name).map_or(beside, PathBuf::from)
         };
         Self {
+            target: root.join(variable("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into())),
             cargo: variable("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from),
             ci: variable("CI").is_some_and(|value| value == "true"),
             corpora: beside("SLUICE_CORPORA", "corpora"),
@@ -38,7 +41,7 @@ impl Environment {
 
     /// Returns the folder for what xtask makes: logs, inputs and neighbours of benchmarks.
     pub fn scratch(&self) -> PathBuf {
-        self.root.join("target").join("xtask")
+        self.target.join("xtask")
     }
 }
 

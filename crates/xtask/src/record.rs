@@ -20,7 +20,7 @@ const RECORDS_MAX: usize = 200;
 /// # Errors
 /// If a build or a test fails.
 pub fn run(environment: &Environment) -> Result<()> {
-    let target = environment.root.join("target").join("record");
+    let target = environment.target.join("record");
     if target.exists() {
         std::fs::remove_dir_all(&target).context("cannot clear `target/record`")?;
     }
@@ -93,7 +93,7 @@ fn binary_size(environment: &Environment) -> Result<u64> {
     let mut command: Command = process::cargo(environment, &["build", "--release"]);
     println!("{}", process::shown(&command));
     process::run(&mut command)?;
-    let binary = environment.root.join("target/release/sluice");
+    let binary = environment.target.join("release/sluice");
     let metadata = std::fs::metadata(&binary).context("the release build made no `sluice`")?;
     Ok(metadata.len())
 }
