@@ -16,7 +16,6 @@ use crate::view::{World, mapping_fault};
 pub(crate) struct Called {
     pub result: Result<Option<Value<'static>>, Fault>,
     pub attempts: u32,
-    pub key: Option<EffectKey>,
 }
 
 /// Builds the request of a call.
@@ -69,48 +68,44 @@ pub(crate) async fn call(
     request: Request,
     cx: &Cx,
 ) -> Called {
-    let key = request.key.clone();
+    let keyed = request.key.is_some() && plan.shape.keyed;
+    let harmless = plan.shape.reads || plan.shape.idempotent || keyed;
+    let mut request = request;
     let mut attempts = 0;
+    shared.tried(cx.monotonic());
     loop {
         attempts += 1;
-        if attempts == 1 {
-            shared.tried(cx.monotonic());
-        }
-        let result = attempt(plan, step, shared, request.clone(), cx).await;
-        let fault = match result {
-            Ok(response) => {
-                return Called {
-                    result: Ok(response.body),
-                    attempts,
-                    key,
-                };
-            }
-            Err(fault) => name(plan, fault),
+        // The last try takes the request itself: most calls have one.
+        let own = match attempts < plan.retry.attempts {
+            true => request.clone(),
+            false => std::mem::take(&mut request),
         };
+        let fault = match attempt(plan, step, shared, own, harmless, cx).await {
+            Ok(response) => {
+                let result = Ok(response.body);
+                return Called { result, attempts };
+            }
+            Err(fault) => fault,
+        };
+        // What may have been done is never blindly repeated, whatever the connector thinks.
+        let is_unknown = *fault.code().0 == *FaultCode::UNKNOWN && !harmless;
+        let fault = name(plan, fault);
         let accepted = fault
             .status()
-            .is_some_and(|s| plan.accept.iter().any(|a| a.status == s));
-        let wait = match accepted {
+            .is_some_and(|status| plan.accept.iter().any(|accept| accept.status == status));
+        let wait = match accepted || is_unknown {
             true => None,
             false => wait_before(&plan.retry, attempts + 1, &fault, cx),
         };
-        match wait {
+        let repeats = match wait {
             Some(wait) if shared.may_repeat(cx.monotonic()) => {
-                if cx.or_cancelled(cx.sleep(wait)).await.is_none() {
-                    return Called {
-                        result: Err(fault),
-                        attempts,
-                        key,
-                    };
-                }
+                cx.or_cancelled(cx.sleep(wait)).await.is_some()
             }
-            _ => {
-                return Called {
-                    result: Err(fault),
-                    attempts,
-                    key,
-                };
-            }
+            _ => false,
+        };
+        if !repeats {
+            let result = Err(fault);
+            return Called { result, attempts };
         }
     }
 }
@@ -139,12 +134,12 @@ async fn attempt(
     step: &StepPlan,
     shared: &Shared,
     request: Request,
+    harmless: bool,
     cx: &Cx,
 ) -> Result<Response, Fault> {
     let slot = shared.slots.acquire().await;
     let _slot = slot.map_err(|_| Fault::internal("the connection is closed"))?;
     shared.pace(cx).await;
-    let keyed = request.key.is_some() && plan.shape.keyed;
     let call = match &shared.outside {
         None => plan.call.call(request, cx),
         Some(outside) => outside.call(plan, request, cx),
@@ -153,7 +148,6 @@ async fn attempt(
         Some(result) => result,
         None => {
             // What was asked for may have been done: only what is harmless may be tried again.
-            let harmless = plan.shape.reads || plan.shape.idempotent || keyed;
             let retry = if harmless { Retry::Soon } else { Retry::Never };
             let text = format!(
                 "`{}#{}` did not answer within {:?}",

@@ -30,7 +30,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub fn new(concurrent: Option<u32>, rate: Option<sluice_sdk::config::PerTime>, outside: Option<Arc<dyn Outside>>) -> Self {
+    pub fn new(
+        concurrent: Option<u32>,
+        rate: Option<sluice_sdk::config::PerTime>,
+        outside: Option<Arc<dyn Outside>>,
+    ) -> Self {
         let concurrent = concurrent.unwrap_or(CONCURRENT_DEFAULT).max(1);
         let pace = rate.map(|rate| Pace {
             interval: rate.per / rate.count.max(1),

@@ -68,6 +68,13 @@ impl Inner {
         self.flows.get()?.get(name).cloned()
     }
 
+    /// Closes the sinks of all flows: those of flows that only others run have nobody else.
+    pub async fn close_sinks(&self) {
+        for flow in self.flows.get().into_iter().flat_map(BTreeMap::values) {
+            flow.close_sinks().await;
+        }
+    }
+
     /// Returns what all flows share of a connection.
     pub fn shared_of(&self, name: &ConnectionName) -> Arc<Shared> {
         let known = self.connections.get(name).cloned();
@@ -116,7 +123,7 @@ impl Engine {
                 } else {
                     limits.deliveries
                 };
-                let task = crate::flow::run(runtime, source, reading_cx.clone(), in_flight);
+                let task = crate::read::run(runtime, source, reading_cx.clone(), in_flight);
                 Some((flow.name.clone(), inner.cx.spawn(task)))
             })
             .collect();
@@ -178,8 +185,13 @@ impl Running {
             .any(|(own, task)| own == flow && task.is_finished())
     }
 
-    /// Stops reading, finishes what is under way, and returns when all of it is settled; what is not
-    /// settled within `deadline` is dropped, which its source notices.
+    /// Stops at once: what is not settled is given back.
+    pub fn abort(self) {
+        drop(self);
+    }
+
+    /// Stops reading, finishes what is under way, and returns when all of it is settled; what is
+    /// not settled within `deadline` is dropped, which its source notices.
     pub async fn drain(self, deadline: Duration) {
         let Running {
             inner,
@@ -203,6 +215,7 @@ impl Running {
                     );
                 }
             }
+            inner.close_sinks().await;
         };
         if inner.cx.timeout(deadline, all).await.is_none() {
             let list: Vec<&str> = names.iter().map(FlowName::as_str).collect();

@@ -7,14 +7,17 @@
 mod call;
 mod connection;
 mod dedupe;
+mod effects;
 mod engine;
 mod execute;
 mod flow;
 mod lanes;
 mod outside;
+mod read;
 mod redrive;
 mod run;
 mod settle;
+mod settler;
 mod sink;
 pub mod steps;
 mod subflow;

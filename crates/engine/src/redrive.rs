@@ -1,12 +1,15 @@
 //! Requests that other processes have left: dead letters sent again, archived, opened.
 
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use sluice_model::batch::{Message, Origin, Payload};
 use sluice_model::fault::Fault;
-use sluice_sdk::cx::{Cx, Level};
-use sluice_store::commit::Durability;
+use sluice_model::ids::FlowName;
+use sluice_sdk::cx::{Cx, Level, panic_fault};
 use sluice_store::dead_letter::message::{StoredMessage, StoredPayloadValue};
 use sluice_store::dead_letter::{
     DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterState, RedriveResult,
@@ -16,8 +19,9 @@ use sluice_store::request::{Action, Request, RequestResult, Selection};
 
 use crate::engine::Inner;
 use crate::execute::Execution;
+use crate::flow::{Begun, FlowRuntime};
 use crate::run::State;
-use crate::settle::{self, Failed};
+use crate::settle;
 
 /// How often the owner looks for requests.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -34,168 +38,225 @@ pub(crate) async fn serve(inner: Arc<Inner>, reading: Cx) {
         let requests = match inner.store.take_requests(16).await {
             Ok(requests) => requests,
             Err(error) => {
-                let fault = settle::store_fault(&error);
-                inner.cx.log(
-                    Level::Warn,
-                    "cannot read requests",
-                    &[("fault", &fault.private())],
-                );
+                warn(&inner, "cannot read requests", &error);
                 continue;
             }
         };
         for request in requests {
-            let result = carry_out(&inner, &request).await;
-            let result = result.unwrap_or_else(|error| RequestResult {
-                at: inner.cx.now(),
-                done: 0,
-                failed: 0,
-                note: error.to_string(),
-            });
+            let work = AssertUnwindSafe(carry_out(&inner, &request, &reading)).catch_unwind();
+            let result = match work.await {
+                Ok(Ok(Some(result))) => result,
+                // Interrupted: the next process takes the request again.
+                Ok(Ok(None)) => return,
+                Ok(Err(error)) => failed(&inner, error.to_string()),
+                Err(panic) => failed(&inner, panic_fault(&*panic).private()),
+            };
             if let Err(error) = inner.store.finish_request(request.id, result).await {
-                let fault = settle::store_fault(&error);
-                inner.cx.log(
-                    Level::Warn,
-                    "cannot end a request",
-                    &[("fault", &fault.private())],
-                );
+                warn(&inner, "cannot end a request", &error);
             }
         }
     }
 }
 
-async fn carry_out(inner: &Arc<Inner>, request: &Request) -> Result<RequestResult, StoreError> {
-    let mut done = 0;
-    let mut failed = 0;
-    let mut note = String::new();
-    let mut before: Option<DeadLetterId> = None;
-    let mut listed = match &request.wanted.selection {
-        Selection::Ids(ids) => Some(ids.clone()),
-        Selection::Filter(_) => None,
-    };
-    loop {
-        let ids: Vec<DeadLetterId> = match (&mut listed, &request.wanted.selection) {
-            (Some(ids), _) => ids.drain(..ids.len().min(TOGETHER)).collect(),
-            (None, Selection::Filter(filter)) => {
-                // What failed again is open again: going down by id looks at each once.
-                let open = DeadLetterState::Open;
-                let state = match request.wanted.action {
-                    Action::Reopen => Some(DeadLetterState::Archived),
-                    _ => Some(filter.state.unwrap_or(open)),
-                };
-                let filter = DeadLetterFilter {
-                    state,
-                    ..filter.clone()
-                };
-                let page = inner.store.dead_letters(filter, before, TOGETHER).await?;
-                page.dead_letters.iter().map(|head| head.id).collect()
-            }
-            (None, Selection::Ids(_)) => Vec::new(),
-        };
-        if ids.is_empty() {
-            break;
+fn warn(inner: &Inner, text: &str, error: &StoreError) {
+    let fault = settle::store_fault(error);
+    inner
+        .cx
+        .log(Level::Warn, text, &[("fault", &fault.private())]);
+}
+
+fn failed(inner: &Inner, note: String) -> RequestResult {
+    RequestResult {
+        at: inner.cx.now(),
+        done: 0,
+        failed: 0,
+        note,
+    }
+}
+
+/// Carries out a request; `None` if the reading is cancelled before it is done.
+async fn carry_out(
+    inner: &Arc<Inner>,
+    request: &Request,
+    reading: &Cx,
+) -> Result<Option<RequestResult>, StoreError> {
+    let mut sums = Sums::default();
+    let mut pages = Pages::new(request);
+    while let Some(ids) = pages.next(inner, request).await? {
+        if reading.is_cancelled() {
+            return Ok(None);
         }
-        before = ids.iter().min().copied();
         let now = inner.cx.now();
         match &request.wanted.action {
             Action::Archive => {
-                done += inner
-                    .store
-                    .set_dead_letters(ids, DeadLetterState::Archived, now)
-                    .await?;
+                let archived = DeadLetterState::Archived;
+                sums.done += inner.store.set_dead_letters(ids, archived, now).await?;
             }
             Action::Reopen => {
-                done += inner
-                    .store
-                    .set_dead_letters(ids, DeadLetterState::Open, now)
-                    .await?;
+                let open = DeadLetterState::Open;
+                sums.done += inner.store.set_dead_letters(ids, open, now).await?;
             }
-            Action::Redrive => {
-                let asked = ids.len();
-                let (ok, bad) = redrive(inner, ids, None).await?;
-                if ok + bad < asked as u64 {
-                    note = format!("{} were not open", asked as u64 - ok - bad);
-                }
-                done += ok;
-                failed += bad;
-            }
+            Action::Redrive => redrive(inner, ids, None, &mut sums).await?,
             Action::RedriveEdited(message) => {
-                let (ok, bad) = redrive(inner, ids, Some(message)).await?;
-                done += ok;
-                failed += bad;
+                redrive(inner, ids, Some(message), &mut sums).await?;
             }
         }
     }
-    Ok(RequestResult {
+    let note = match sums.not_open {
+        0 => String::new(),
+        count => format!("{count} were not open"),
+    };
+    Ok(Some(RequestResult {
         at: inner.cx.now(),
-        done,
-        failed,
+        done: sums.done,
+        failed: sums.failed,
         note,
-    })
+    }))
 }
 
-/// Sends dead letters through their flows again; returns how many were done and how many failed.
+#[derive(Default)]
+struct Sums {
+    done: u64,
+    failed: u64,
+    not_open: u64,
+}
+
+/// The dead letters of a request, a page at a time.
+enum Pages {
+    Ids(Vec<DeadLetterId>),
+    /// Going down by id looks at each once, though what failed again is open again.
+    Below(Option<DeadLetterId>),
+    End,
+}
+
+impl Pages {
+    fn new(request: &Request) -> Self {
+        match &request.wanted.selection {
+            Selection::Ids(ids) => Self::Ids(ids.clone()),
+            Selection::Filter(_) => Self::Below(None),
+        }
+    }
+
+    /// Returns the next page, which may be empty; `None` if there is none.
+    async fn next(
+        &mut self,
+        inner: &Inner,
+        request: &Request,
+    ) -> Result<Option<Vec<DeadLetterId>>, StoreError> {
+        match (&mut *self, &request.wanted.selection) {
+            (Self::Ids(ids), _) if !ids.is_empty() => {
+                Ok(Some(ids.drain(..ids.len().min(TOGETHER)).collect()))
+            }
+            (Self::Below(before), Selection::Filter(filter)) => {
+                let state = match request.wanted.action {
+                    Action::Reopen => DeadLetterState::Archived,
+                    _ => filter.state.unwrap_or(DeadLetterState::Open),
+                };
+                let filter = DeadLetterFilter {
+                    state: Some(state),
+                    ..filter.clone()
+                };
+                let page = inner.store.dead_letters(filter, *before, TOGETHER).await?;
+                *self = page.next.map_or(Self::End, |next| Self::Below(Some(next)));
+                Ok(Some(page.dead_letters.iter().map(|head| head.id).collect()))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Sends dead letters through their flows again.
 async fn redrive(
     inner: &Arc<Inner>,
     ids: Vec<DeadLetterId>,
     edited: Option<&StoredMessage>,
-) -> Result<(u64, u64), StoreError> {
-    let (mut done, mut failed) = (0, 0);
+    sums: &mut Sums,
+) -> Result<(), StoreError> {
+    let mut flows: BTreeMap<FlowName, Arc<FlowRuntime>> = BTreeMap::new();
     let mut ids = ids;
     while !ids.is_empty() {
+        let asked = ids.len();
         let claimed = inner.store.claim_dead_letters(ids, inner.cx.now()).await?;
+        let taken = claimed.dead_letters.len();
+        sums.not_open += asked.saturating_sub(taken + claimed.rest.len()) as u64;
         for letter in claimed.dead_letters {
-            if one(inner, &letter, edited.unwrap_or(&letter.message)).await? {
-                done += 1;
+            let name = &letter.head.facts.flow;
+            let flow = inner.flow(name);
+            if let Some(flow) = &flow {
+                flows.insert(name.clone(), Arc::clone(flow));
+            }
+            let stored = edited.unwrap_or(&letter.message);
+            if one(inner, flow, &letter, stored).await? {
+                sums.done += 1;
             } else {
-                failed += 1;
+                sums.failed += 1;
             }
         }
         ids = claimed.rest;
     }
-    Ok((done, failed))
+    // What sinks have gathered for no group is finished when they are closed.
+    for flow in flows.values() {
+        flow.close_reached().await;
+    }
+    Ok(())
 }
 
 /// Sends one dead letter through its flow again; its state changes in the commit of that run.
 async fn one(
     inner: &Arc<Inner>,
+    flow: Option<Arc<FlowRuntime>>,
     letter: &DeadLetter,
     stored: &StoredMessage,
 ) -> Result<bool, StoreError> {
-    let Some(flow) = inner.flow(&letter.head.facts.flow) else {
-        let ids = vec![letter.head.id];
-        inner
-            .store
-            .set_dead_letters(ids, DeadLetterState::Open, inner.cx.now())
-            .await?;
+    let Some(flow) = flow else {
+        open_again(inner, letter).await?;
         return Ok(false);
     };
     let message = message_of(inner, letter, stored);
-    let mut run = flow.new_run(message);
+    let mut run = flow.new_run(message, Begun::now(&inner.cx));
     let id = run.id;
     run.attempts = letter.head.facts.attempts.saturating_add(1);
     let execution = Execution::new(Arc::clone(&flow), 0);
-    let runs = execution.finish(vec![run]).await;
+    let mut runs = vec![run];
+    execution.finish(&mut runs).await;
+    // A second failure leaves the one dead letter open: the run is recorded as an error that was
+    // told, so that it does not become a second dead letter.
+    runs.iter_mut().for_each(|run| run.fails_to_caller = true);
     let fault = runs.iter().find_map(|run| match &run.state {
         State::Failed(fault, _) => Some(fault.private()),
         _ => None,
     });
     let worked = fault.is_none();
-    // A second failure leaves the one dead letter open: the run is recorded as an error that was
-    // told, so that it does not become a second dead letter.
-    let mut settling = settle::commit_of(&flow, runs, Failed::AnswersCaller);
-    settling.commit.merge(execution.take_extra());
-    let at = inner.cx.now();
+    let mut settling = settle::commit_of(&execution, runs);
+    settling.durable = true;
     settling.commit.redriven.push(RedriveResult {
         id: letter.head.id,
         run: id,
-        at,
+        at: inner.cx.now(),
         fault,
     });
-    inner
-        .store
-        .commit(settling.commit, Durability::Durable)
-        .await?;
+    if let Err(fault) = crate::settler::store(&flow, settling).await {
+        inner.cx.log(
+            Level::Error,
+            "a dead letter was sent again, and that could not be stored",
+            &[
+                ("flow", &flow.flow.name),
+                ("dead_letter", &letter.head.id),
+                ("fault", &fault.private()),
+            ],
+        );
+        open_again(inner, letter).await?;
+        return Ok(false);
+    }
     Ok(worked)
+}
+
+async fn open_again(inner: &Inner, letter: &DeadLetter) -> Result<(), StoreError> {
+    let (ids, now) = (vec![letter.head.id], inner.cx.now());
+    let opened = inner
+        .store
+        .set_dead_letters(ids, DeadLetterState::Open, now);
+    opened.await.map(|_| ())
 }
 
 /// Returns the message as it is sent again; one that cannot be read is unread still.

@@ -1,12 +1,14 @@
 //! `write`: one task for each sink of a flow gathers rows and writes them together.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use sluice_compiler::release::WritePlan;
 use sluice_model::fault::{Blame, Fault, FaultCode, Retry};
 use sluice_sdk::connection::{BatchFault, DynSink, Row};
-use sluice_sdk::cx::{Cx, Level, Task};
+use sluice_sdk::cx::{Cx, Level, Task, panic_fault};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::call::wait_before;
@@ -14,6 +16,8 @@ use crate::connection::Shared;
 
 /// How many jobs wait for a sink; beyond that, flows wait.
 const QUEUE: usize = 64;
+/// How long a sink may take to finish a group, or to close.
+const FINISH_MAX: Duration = Duration::from_secs(300);
 
 /// What became of each row of a job, and how often it was tried.
 pub(crate) type Written = Vec<(Result<(), Fault>, u32)>;
@@ -56,6 +60,7 @@ impl SinkTask {
             Some(outside) => outside.sink(plan),
         };
         let worker = Worker {
+            spare: sink.fresh(),
             sink,
             open: false,
             policy,
@@ -102,10 +107,30 @@ impl SinkTask {
 
 struct Worker {
     sink: Box<dyn DynSink>,
+    /// Never opened: what replaces a sink that panicked or hangs.
+    spare: Box<dyn DynSink>,
     open: bool,
     policy: SinkPolicy,
     shared: Arc<Shared>,
     cx: Cx,
+}
+
+/// Why something that was asked of a sink has no result.
+enum Lost {
+    Panicked(Fault),
+    Hangs,
+}
+
+/// Waits for a sink, but not forever, and survives its panic.
+async fn guard<T>(cx: &Cx, limit: Duration, future: impl Future<Output = T>) -> Result<T, Lost> {
+    match cx
+        .timeout(limit, AssertUnwindSafe(future).catch_unwind())
+        .await
+    {
+        Some(Ok(value)) => Ok(value),
+        Some(Err(panic)) => Err(Lost::Panicked(panic_fault(&*panic))),
+        None => Err(Lost::Hangs),
+    }
 }
 
 impl Worker {
@@ -126,22 +151,68 @@ impl Worker {
                     self.write_all(gathered).await;
                 }
                 Job::Finish(group, done) => {
-                    let result = match self.open {
-                        true => self.sink.finish(&group, &self.cx).await,
-                        false => Ok(()),
-                    };
-                    let _ = done.send(result);
+                    let _ = done.send(self.finish(&group).await);
                 }
                 Job::Close(done) => {
-                    let result = match self.open {
-                        true => self.sink.close(&self.cx).await,
-                        false => Ok(()),
-                    };
-                    self.open = false;
-                    let _ = done.send(result);
+                    let _ = done.send(self.close().await);
                 }
             }
         }
+    }
+
+    /// Opens the sink, unless it is open.
+    async fn open(&mut self) -> Result<(), Fault> {
+        if self.open {
+            return Ok(());
+        }
+        match guard(&self.cx, self.policy.timeout, self.sink.open(&self.cx)).await {
+            Ok(result) => {
+                result?;
+                self.open = true;
+                Ok(())
+            }
+            Err(lost) => Err(self.replace(lost)),
+        }
+    }
+
+    /// Finishes a group; opens the sink for that, since a process before may have left something.
+    async fn finish(&mut self, group: &str) -> Result<(), Fault> {
+        self.open().await?;
+        match guard(&self.cx, FINISH_MAX, self.sink.finish(group, &self.cx)).await {
+            Ok(result) => result,
+            Err(lost) => Err(self.replace(lost)),
+        }
+    }
+
+    async fn close(&mut self) -> Result<(), Fault> {
+        if !self.open {
+            return Ok(());
+        }
+        self.open = false;
+        match guard(&self.cx, FINISH_MAX, self.sink.close(&self.cx)).await {
+            Ok(result) => result,
+            Err(lost) => Err(self.replace(lost)),
+        }
+    }
+
+    /// Puts a sink away that panicked or hangs: what it was doing was cut off, so that nobody knows
+    /// its state. Returns the fault of what was asked of it.
+    fn replace(&mut self, lost: Lost) -> Fault {
+        self.sink = self.spare.fresh();
+        self.open = false;
+        let fault = match lost {
+            Lost::Panicked(fault) => fault,
+            Lost::Hangs => {
+                let text = format!("`{}` did not finish in time", self.policy.name);
+                Fault::new(FaultCode::TIMEOUT, Retry::Reconnect, Blame::Upstream, text)
+            }
+        };
+        self.cx.log(
+            Level::Error,
+            "a sink was put away and begins anew",
+            &[("sink", &self.policy.name), ("fault", &fault.private())],
+        );
+        fault
     }
 
     /// Gathers jobs until there are rows enough, or the first one has waited long enough; returns
@@ -203,98 +274,80 @@ impl Worker {
     }
 
     /// Writes rows; those that fail in a way that may pass are tried again, alone.
-    async fn write_batch(&mut self, rows: Vec<Row>) -> Written {
-        let total = rows.len();
-        let mut results: Vec<Option<(Result<(), Fault>, u32)>> = vec![None; total];
-        let mut left: Vec<usize> = (0..total).collect();
-        let mut rows = rows;
+    async fn write_batch(&mut self, mut rows: Vec<Row>) -> Written {
+        // Every row counts as written by the first try, unless it says otherwise.
+        let mut results: Written = rows.iter().map(|_| (Ok(()), 1)).collect();
+        // Where each of `rows` stands in `results`.
+        let mut places: Vec<usize> = (0..rows.len()).collect();
         let mut attempt = 1;
         self.shared.tried(self.cx.monotonic());
         loop {
-            let failed = match self.try_write(&rows).await {
-                Ok(()) => Vec::new(),
-                Err(BatchFault::All(fault)) => (0..rows.len())
-                    .map(|index| (index, fault.clone()))
-                    .collect(),
-                Err(BatchFault::Rows(failed)) => failed,
-            };
-            let mut again: Vec<(usize, Fault)> = Vec::new();
+            let failed = self.try_write(&rows).await;
+            let mut again = Vec::new();
             let mut wait = Duration::ZERO;
+            for place in &places {
+                results[*place] = (Ok(()), attempt);
+            }
             for (index, fault) in failed {
-                let Some(place) = left.get(index).copied() else {
-                    continue;
-                };
-                match wait_before(&self.policy.retry, attempt + 1, &fault, &self.cx) {
-                    Some(own) => {
-                        wait = wait.max(own);
-                        again.push((index, fault));
-                    }
-                    None => results[place] = Some((Err(fault), attempt)),
+                let own = wait_before(&self.policy.retry, attempt + 1, &fault, &self.cx);
+                if let Some(own) = own {
+                    wait = wait.max(own);
+                    again.push(index);
                 }
+                results[places[index]] = (Err(fault), attempt);
             }
-            for (index, place) in left.iter().enumerate() {
-                let is_again = again.iter().any(|(own, _)| *own == index);
-                if results[*place].is_none() && !is_again {
-                    results[*place] = Some((Ok(()), attempt));
-                }
-            }
-            if again.is_empty() {
-                break;
-            }
-            let stopped = !self.shared.may_repeat(self.cx.monotonic())
-                || self.cx.or_cancelled(self.cx.sleep(wait)).await.is_none();
-            if stopped {
-                for (index, fault) in again {
-                    results[left[index]] = Some((Err(fault), attempt));
-                }
-                break;
+            let repeats = !again.is_empty()
+                && self.shared.may_repeat(self.cx.monotonic())
+                && self.cx.or_cancelled(self.cx.sleep(wait)).await.is_some();
+            if !repeats {
+                return results;
             }
             attempt += 1;
-            left = again.iter().map(|(index, _)| left[*index]).collect();
-            rows = again
-                .iter()
-                .map(|(index, _)| rows[*index].clone())
-                .collect();
+            places = again.iter().map(|index| places[*index]).collect();
+            rows = again.iter().map(|index| rows[*index].clone()).collect();
         }
-        results
-            .into_iter()
-            .map(|result| result.unwrap_or((Ok(()), attempt)))
-            .collect()
     }
 
-    async fn try_write(&mut self, rows: &[Row]) -> Result<(), BatchFault> {
-        if !self.open {
-            self.sink.open(&self.cx).await.map_err(BatchFault::All)?;
-            self.open = true;
-        }
-        let write = self.sink.write(rows, &self.cx);
-        let result = match self.cx.timeout(self.policy.timeout, write).await {
-            Some(result) => result,
-            None => {
-                // The write was cut off: what it did is unknown, and the sink has to begin anew.
-                self.open = false;
-                let text = format!(
-                    "`{}` did not finish within {:?}",
-                    self.policy.name, self.policy.timeout
-                );
-                Err(BatchFault::All(Fault::new(
-                    FaultCode::TIMEOUT,
-                    Retry::Reconnect,
-                    Blame::Upstream,
-                    text,
-                )))
-            }
+    /// Writes rows once; returns those that failed, ascending, each once.
+    async fn try_write(&mut self, rows: &[Row]) -> Vec<(usize, Fault)> {
+        let fault = match self.open().await {
+            Err(fault) => BatchFault::All(fault),
+            Ok(()) => match self.write(rows).await {
+                Ok(()) => return Vec::new(),
+                Err(fault) => fault,
+            },
         };
-        if let Err(BatchFault::All(fault)) = &result
-            && fault.retry() == Retry::Reconnect
-        {
-            self.open = false;
-            self.cx.log(
-                Level::Warn,
-                "a sink lost its connection",
-                &[("sink", &self.policy.name), ("fault", &fault.private())],
-            );
+        let every = |fault: &Fault| (0..rows.len()).map(|at| (at, fault.clone())).collect();
+        match fault {
+            BatchFault::All(fault) => {
+                if fault.retry() == Retry::Reconnect {
+                    self.open = false;
+                    self.cx.log(
+                        Level::Warn,
+                        "a sink lost its connection",
+                        &[("sink", &self.policy.name), ("fault", &fault.private())],
+                    );
+                }
+                every(&fault)
+            }
+            BatchFault::Rows(failed) if failed.iter().any(|(at, _)| rows.len() <= *at) => every(
+                &Fault::internal("a sink told of a row that it was not given"),
+            ),
+            BatchFault::Rows(mut failed) => {
+                failed.sort_by_key(|(at, _)| *at);
+                failed.dedup_by_key(|(at, _)| *at);
+                failed
+            }
         }
-        result
+    }
+
+    /// Writes rows. A write that is late has as long again: what a write did that was cut off
+    /// cannot be known, and a sink is not made to be cut off.
+    async fn write(&mut self, rows: &[Row]) -> Result<(), BatchFault> {
+        let limit = self.policy.timeout.saturating_mul(2);
+        match guard(&self.cx, limit, self.sink.write(rows, &self.cx)).await {
+            Ok(result) => result,
+            Err(lost) => Err(BatchFault::All(self.replace(lost))),
+        }
     }
 }

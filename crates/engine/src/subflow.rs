@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use futures_util::{StreamExt, stream};
 use sluice_compiler::release::StepPlan;
 use sluice_model::batch::{Message, Origin, Payload};
 use sluice_model::fault::{Blame, Fault, FaultCode, Retry};
@@ -10,65 +9,69 @@ use sluice_model::ids::FlowName;
 use sluice_model::value::Value;
 use sluice_sdk::check::ExprId;
 
-use crate::execute::Execution;
-use crate::flow::FlowRuntime;
-use crate::run::{Caller, Run, State};
+use crate::execute::{Did, Execution};
+use crate::flow::{Begun, FlowRuntime};
+use crate::run::{Caller, More, Run, State};
 use crate::settle;
 
 /// How deep flows may run flows; the compiler refuses circles, this is the net below it.
 const DEPTH_MAX: u32 = 32;
-/// How many sub-flows of one delivery run beside each other.
-const AT_ONCE: usize = 32;
 
-/// Runs a flow for each run.
+/// Runs a flow for each run: all of them together, as a delivery of that flow.
 pub(crate) async fn apply(
     execution: &Execution,
     step: &StepPlan,
     name: &FlowName,
     with: Option<ExprId>,
-    runs: Vec<Run>,
-) -> Vec<Run> {
-    let target = execution.flow.engine().and_then(|engine| engine.flow(name));
-    let Some(target) = target else {
-        return runs
-            .into_iter()
-            .map(|mut run| {
-                run.fail(
-                    Fault::internal(format!("the flow `{name}` is not running")),
-                    &step.id,
-                );
-                run
-            })
-            .collect();
-    };
-    let all = runs.into_iter().map(|mut run| {
-        let target = Arc::clone(&target);
-        async move {
-            let input = match with {
-                None => Ok(Some(run.payload().clone())),
-                Some(expr) => execution.world().evaluate(&mut run, expr),
-            };
-            let result = match input {
-                Ok(input) => one(execution, target, &run, input.unwrap_or(Value::Null)).await,
-                Err(fault) => Err(fault),
-            };
-            match result {
-                Ok(value) => run.set_result(step.result, value),
-                Err(fault) => run.fail(fault, &step.id),
-            }
-            run
+    runs: &mut [&mut Run],
+) {
+    let at = execution.begin(step);
+    let target = match target(execution, name) {
+        Ok(target) => target,
+        Err(fault) => {
+            runs.iter_mut()
+                .for_each(|run| execution.failed(&at, run, fault.clone()));
+            return execution.end(&at, 1);
         }
-    });
-    stream::iter(all).buffered(AT_ONCE).collect().await
+    };
+    let inner = Execution::new(Arc::clone(&target), execution.depth + 1);
+    let mut children = Vec::with_capacity(runs.len());
+    let mut parents: Vec<&mut Run> = Vec::with_capacity(runs.len());
+    for run in runs.iter_mut() {
+        let input = match with {
+            None => Ok(Some(run.payload().clone())),
+            Some(expr) => execution.world().evaluate(run, expr),
+        };
+        match input {
+            Ok(input) => {
+                children.push(child(&target, run, input.unwrap_or(Value::Null)));
+                parents.push(run);
+            }
+            Err(fault) => execution.failed(&at, run, fault),
+        }
+    }
+    inner.finish(&mut children).await;
+    for (run, child) in parents.into_iter().zip(&mut children) {
+        let recorded = run.recorded;
+        match result(child) {
+            Ok(value) => {
+                let more = More {
+                    output: value.clone().filter(|_| recorded),
+                    ..More::default()
+                };
+                run.set_result(step.result, value);
+                let did = Did { attempts: 1, more };
+                execution.did(&at, run, did);
+            }
+            Err(fault) => execution.failed(&at, run, fault),
+        }
+    }
+    execution.end(&at, 1);
+    execution.add(inner.take_extra());
+    execution.add(settle::commit_of(&inner, children).commit);
 }
 
-/// Runs a flow once, and returns what it replied.
-async fn one(
-    execution: &Execution,
-    target: Arc<FlowRuntime>,
-    parent: &Run,
-    input: Value<'static>,
-) -> Result<Option<Value<'static>>, Fault> {
+fn target(execution: &Execution, name: &FlowName) -> Result<Arc<FlowRuntime>, Fault> {
     if DEPTH_MAX <= execution.depth {
         return Err(Fault::new(
             FaultCode::LIMIT,
@@ -77,6 +80,14 @@ async fn one(
             format!("flows run each other more than {DEPTH_MAX} deep"),
         ));
     }
+    execution
+        .flow
+        .engine()
+        .and_then(|engine| engine.flow(name))
+        .ok_or_else(|| Fault::internal(format!("the flow `{name}` is not running")))
+}
+
+fn child(target: &FlowRuntime, parent: &Run, input: Value<'static>) -> Run {
     let message = Message {
         payload: Payload::Value(input),
         origin: Origin::Run(parent.id),
@@ -84,24 +95,24 @@ async fn one(
         headers: None,
         received: target.cx.now(),
     };
-    let inner = Execution::new(Arc::clone(&target), execution.depth + 1);
-    let mut run = target.new_run(message);
+    let mut run = target.new_run(message, Begun::now(&target.cx));
     run.parent = Some(parent.id);
+    run.group.clone_from(&parent.group);
     run.caller = Caller::Run(None);
-    let mut finished = inner.finish(vec![run]).await;
-    let Some(mut run) = finished.pop() else {
-        return Err(Fault::internal("the run was lost"));
+    // Its failure is its caller's: that one decides what becomes of it.
+    run.fails_to_caller = true;
+    run
+}
+
+/// Returns what a flow replied.
+fn result(run: &mut Run) -> Result<Option<Value<'static>>, Fault> {
+    let answer = match std::mem::replace(&mut run.caller, Caller::Answered) {
+        Caller::Run(answer) => answer,
+        _ => None,
     };
-    let result = match (
-        &run.state,
-        std::mem::replace(&mut run.caller, Caller::Answered),
-    ) {
-        (State::Failed(fault, _), _) => Err(fault.clone()),
-        (_, Caller::Run(Some(answer))) => Ok(answer.body),
-        _ => Ok(None),
-    };
-    run.caller = Caller::Answered;
-    execution.add(inner.take_extra());
-    execution.add(settle::commit_of(&target, vec![run], settle::Failed::AnswersCaller).commit);
-    result
+    run.fails_to_caller = true;
+    match &run.state {
+        State::Failed(fault, _) => Err(fault.clone()),
+        _ => Ok(answer.and_then(|answer| answer.body)),
+    }
 }

@@ -9,15 +9,15 @@ use sluice_model::ids::{FlowName, StepId};
 use sluice_model::value::Value;
 use sluice_sdk::connection::Answer;
 use sluice_sdk::cx::Cx;
-use sluice_store::commit::Durability;
 use sluice_store::run::{Outcome, StepStatus};
 use sluice_store::store::Store;
 
 use crate::engine::Engine;
 use crate::execute::Execution;
+use crate::flow::{Begun, FlowRuntime};
 use crate::outside::Outside;
-use crate::run::{Caller, State};
-use crate::settle::{self, Failed};
+use crate::run::{Caller, Run, State};
+use crate::settle;
 
 /// What came of one message.
 #[derive(Debug, Clone)]
@@ -43,7 +43,8 @@ pub struct StepTrace {
     pub status: StepStatus,
     /// How often it was tried.
     pub attempts: u32,
-    /// The payload or result behind it.
+    /// The payload that it made, the result that it bound, or the row that it wrote; `None` for a
+    /// step that gives nothing of that.
     pub output: Option<Value<'static>>,
 }
 
@@ -67,10 +68,11 @@ pub async fn run(
     let runtime = inner
         .flow(flow)
         .ok_or_else(|| Fault::invalid(format!("there is no flow `{flow}`")))?;
-    let runs = messages
+    let begun = Begun::now(&runtime.cx);
+    let mut runs: Vec<Run> = messages
         .into_iter()
         .map(|message| {
-            let mut run = runtime.new_run(message);
+            let mut run = runtime.new_run(message, begun);
             run.recorded = true;
             if awaited {
                 run.caller = Caller::Run(None);
@@ -79,25 +81,17 @@ pub async fn run(
         })
         .collect();
     let execution = Execution::new(Arc::clone(&runtime), 0);
-    let mut runs = execution.finish(runs).await;
-    let failed = if awaited {
-        Failed::AnswersCaller
-    } else {
-        Failed::DeadLetters
-    };
-    let trials = runs.iter_mut().map(|run| trial_of(run, failed)).collect();
-    let mut settling = settle::commit_of(&runtime, runs, failed);
-    settling.commit.merge(execution.take_extra());
-    let committed = runtime
-        .store
-        .commit(settling.commit, Durability::Durable)
-        .await;
-    committed.map_err(|error| settle::store_fault(&error))?;
-    runtime.close_sinks().await;
+    execution.finish(&mut runs).await;
+    let trials = runs.iter_mut().map(|run| trial_of(&runtime, run)).collect();
+    let mut settling = settle::commit_of(&execution, runs);
+    settling.durable = true;
+    let stored = crate::settler::store(&runtime, settling).await;
+    inner.close_sinks().await;
+    stored?;
     Ok(trials)
 }
 
-fn trial_of(run: &mut crate::run::Run, failed: Failed) -> Trial {
+fn trial_of(flow: &FlowRuntime, run: &mut Run) -> Trial {
     let answer = match std::mem::replace(&mut run.caller, Caller::Answered) {
         Caller::Run(answer) => answer,
         _ => None,
@@ -106,15 +100,19 @@ fn trial_of(run: &mut crate::run::Run, failed: Failed) -> Trial {
         State::Failed(fault, step) => Some((fault.clone(), step.clone())),
         _ => None,
     };
-    let steps = run.trace.iter().map(|trace| StepTrace {
-        step: trace.step.clone(),
-        verb: trace.verb,
-        status: trace.status,
-        attempts: trace.attempts,
-        output: trace.output.clone(),
+    let outputs = settle::outputs(flow, run);
+    let steps = run.trace.iter().zip(outputs).map(|(trace, output)| {
+        let info = flow.step(trace.step);
+        StepTrace {
+            step: info.id.clone(),
+            verb: info.verb,
+            status: trace.status,
+            attempts: trace.attempts,
+            output: output.cloned(),
+        }
     });
     Trial {
-        outcome: settle::outcome_of(run, failed),
+        outcome: settle::outcome_of(run),
         answer,
         fault,
         steps: steps.collect(),

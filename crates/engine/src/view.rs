@@ -1,14 +1,16 @@
 //! Evaluation of a flow's expressions for a run, and what leaf steps see of it.
 
+use std::panic::AssertUnwindSafe;
+
 use sluice_compiler::expr::{CompiledExpr, TemplatePart};
 use sluice_compiler::release::{Flow, MapPlan};
 use sluice_model::fault::{Blame, Fault, FaultCode, Retry};
 use sluice_model::value::Value;
 use sluice_sdk::check::{ExprId, TemplateId, ValidatorId};
-use sluice_sdk::cx::{Cx, Level};
+use sluice_sdk::cx::{Cx, Level, panic_fault};
 use sluice_sdk::step::RunView;
 
-use crate::run::{Needs, Run};
+use crate::run::Run;
 
 /// What all evaluations of a flow share.
 #[derive(Clone, Copy)]
@@ -28,17 +30,7 @@ impl World<'_> {
         payload: Option<&Value<'static>>,
     ) -> Result<Option<Value<'static>>, Fault> {
         let expression = self.expression(expr)?;
-        let uses = expression.uses();
-        if uses.params || uses.meta || uses.run {
-            let needs = Needs {
-                params: uses.params,
-                meta: uses.meta,
-                run: uses.run,
-            };
-            let started = self.cx.now();
-            run.prepare(needs, self.flow, started);
-        }
-        expression.evaluate(&run.scope(payload, self.config), self.cx)
+        self.compiled(run, expression, payload)
     }
 
     /// Evaluates an expression on the payload of a run.
@@ -79,7 +71,7 @@ impl World<'_> {
             match part {
                 TemplatePart::Text(text) => out.push_str(text),
                 TemplatePart::Hole(expression) => {
-                    let value = self.evaluate_compiled(run, expression)?;
+                    let value = self.compiled(run, expression, None)?;
                     if let Some(value) = value {
                         push_text(&value, &mut out);
                     }
@@ -89,28 +81,24 @@ impl World<'_> {
         Ok(out)
     }
 
-    fn evaluate_compiled(
+    /// Evaluates, and turns a defect of the evaluator into a fault of this run alone.
+    fn compiled(
         &self,
         run: &mut Run,
         expression: &CompiledExpr,
+        payload: Option<&Value<'static>>,
     ) -> Result<Option<Value<'static>>, Fault> {
-        let uses = expression.uses();
-        let needs = Needs {
-            params: uses.params,
-            meta: uses.meta,
-            run: uses.run,
-        };
-        run.prepare(needs, self.flow, self.cx.now());
-        expression.evaluate(&run.scope(None, self.config), self.cx)
+        run.prepare(expression.uses(), self.flow);
+        let evaluate = || expression.evaluate(&run.scope(payload, self.config), self.cx);
+        std::panic::catch_unwind(AssertUnwindSafe(evaluate))
+            .unwrap_or_else(|panic| Err(panic_fault(&*panic)))
     }
 
     /// Applies a mapping to a run, and returns what it makes.
     pub fn map(&self, run: &mut Run, plan: &MapPlan) -> Result<Option<Value<'static>>, Fault> {
         for (slot, expr) in &plan.given {
             let value = self.evaluate(run, *expr)?;
-            if let Some(variable) = run.variables.get_mut(usize::from(*slot)) {
-                *variable = value;
-            }
+            run.bind(*slot, value, self.flow.variables);
         }
         match plan.of {
             None => self.evaluate(run, plan.mapping),
@@ -167,7 +155,7 @@ impl RunView for View<'_> {
     }
 
     fn set_payload(&mut self, payload: Value<'static>) {
-        self.run.changed = Some(payload);
+        self.run.change(payload);
     }
 
     fn evaluate(&mut self, expr: ExprId) -> Result<Option<Value<'static>>, Fault> {
