@@ -40,7 +40,7 @@ pub(super) enum Callee<'e> {
 pub(super) struct Closure<'e> {
     /// The definition.
     pub lambda: &'e Lambda,
-    /// The variables in scope where it stands.
+    /// The variables that it speaks of, as they are where it stands.
     pub variables: Vec<Variable<'e>>,
     /// The context there.
     pub context: Known<'e>,

@@ -13,6 +13,8 @@ use crate::typing::shape;
 
 /// How deep conditions lie in each other at most; what is deeper says nothing.
 const DEPTH_MAX: u32 = 64;
+/// How many fields a path has at most of whose end something is said.
+const NAMES_MAX: usize = 64;
 
 /// What a condition says of one value.
 #[derive(Debug, Clone, Copy)]
@@ -200,6 +202,9 @@ fn located(expr: &Expr) -> Option<Located<'_>> {
         ExprKind::Path(path) if !path.keep_list && !path.tuples => path,
         _ => return None,
     };
+    if path.steps.len() > NAMES_MAX {
+        return None;
+    }
     let mut found = Located {
         base: Base::Context,
         names: Vec::new(),

@@ -130,7 +130,7 @@ impl<'e> Checker<'e, '_> {
         }
     }
 
-    /// Returns whether a value is a number, or may be one; tells what is wrong with it as an operand.
+    /// Returns whether a value is a number, or may be one; tells what is wrong with an operand.
     fn number_operand(&mut self, expr: &Expr, known: &Known<'e>, operator: &str) -> bool {
         if known.function.is_some() {
             self.tell_function_result(expr);

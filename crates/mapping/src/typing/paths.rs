@@ -77,7 +77,7 @@ impl<'e> Checker<'e, '_> {
         let last = path.steps.len().saturating_sub(1);
         for (index, step) in path.steps.iter().enumerate() {
             for id in &step.ancestors {
-                self.scope.set_ancestor(*id, walk.item.clone());
+                self.scope.ancestors.insert(*id, walk.item.clone());
             }
             let turn = Turn {
                 first: index == 0,

@@ -11,10 +11,10 @@ use crate::ast::{Expr, ExprKind, TextRange};
 use crate::functions::Function;
 use crate::typing::Problem;
 use crate::typing::arguments::{Argument, absent, type_of};
-use crate::typing::explain::{listed, named, quoted};
+use crate::typing::explain::{described, listed, named, quoted};
 use crate::typing::known::Known;
 use crate::typing::paths::fields;
-use crate::typing::shape::{self, NumberClass};
+use crate::typing::shape::{self, KindSet, NumberClass};
 use crate::typing::walk::Checker;
 
 /// How the result of a function follows from its arguments. Where nothing else is said, the result
@@ -272,10 +272,27 @@ impl<'e> Checker<'e, '_> {
                 if let Some(function) = arguments.get(1) {
                     let given = [Known::of(item.clone()), Known::of(item.clone())];
                     self.call_argument(function, &given);
+                } else {
+                    self.check_sortable(arguments, &item);
                 }
                 Known::of(shape::list_of(item))
             }
             _ => Known::of(Type::list(item)),
+        }
+    }
+
+    /// Without a function, only numbers or texts have an order.
+    fn check_sortable(&mut self, arguments: &[Argument<'e>], item: &Type) {
+        let set = shape::kinds(item);
+        let sortable = KindSet::NUMBER.with(KindSet::TEXT).with(KindSet::UNKNOWN);
+        let Some(expr) = arguments.first().and_then(|own| own.expr) else {
+            return;
+        };
+        if !set.is_empty() && !set.has(sortable) {
+            let what = described(item);
+            let message = format!("`$sort` knows no order of items each of which is {what}");
+            let help = "say it by a function: `function($a, $b) { $a.name > $b.name }`".to_owned();
+            self.tell_wrong_kind(expr, message, help);
         }
     }
 
@@ -524,7 +541,7 @@ fn number<'e>(rule: Rule, arguments: &[Argument<'e>]) -> Known<'e> {
     };
     match rule {
         Rule::ToNumber => {
-            let bools = shape::kinds(ty) == shape::KindSet::BOOL;
+            let bools = shape::kinds(ty) == KindSet::BOOL;
             of(if bools { NumberClass::Int } else { class }, optional)
         }
         Rule::Average if class == NumberClass::Int => {

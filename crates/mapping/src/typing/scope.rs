@@ -1,5 +1,6 @@
 //! What names mean at one place of an expression.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::ast::{AncestorId, Expr, ExprKind};
@@ -18,7 +19,7 @@ pub(super) struct Scope<'e> {
     /// The variables; a later one hides an earlier one.
     pub variables: Vec<Variable<'e>>,
     /// What each `%` means.
-    pub ancestors: Vec<(AncestorId, Known<'e>)>,
+    pub ancestors: HashMap<AncestorId, Known<'e>>,
     /// How many variables stand there from outside.
     given: usize,
 }
@@ -66,7 +67,7 @@ impl<'e> Scope<'e> {
             role,
             given: variables.len(),
             variables,
-            ancestors: Vec::new(),
+            ancestors: HashMap::new(),
         }
     }
 
@@ -93,14 +94,6 @@ impl<'e> Scope<'e> {
         Some(&variable.known)
     }
 
-    /// Says what a `%` means.
-    pub fn set_ancestor(&mut self, id: AncestorId, known: Known<'e>) {
-        match self.ancestors.iter_mut().find(|(own, _)| *own == id) {
-            Some((_, own)) => *own = known,
-            None => self.ancestors.push((id, known)),
-        }
-    }
-
     /// Binds a variable.
     pub fn bind(&mut self, name: &Arc<str>, known: Known<'e>) {
         self.variables.push(Variable {
@@ -113,19 +106,32 @@ impl<'e> Scope<'e> {
 /// Returns the names that expressions bind in the block that they stand in: those in blocks and
 /// functions within are theirs.
 pub(super) fn bound_in(exprs: &[Expr]) -> Vec<Arc<str>> {
-    fn visit(expr: &Expr, names: &mut Vec<Arc<str>>) {
+    fn visit(expr: &Expr, seen: &mut HashSet<Arc<str>>, names: &mut Vec<Arc<str>>) {
         if let ExprKind::Bind { name, .. } = &expr.kind
-            && !names.contains(name)
+            && seen.insert(Arc::clone(name))
         {
             names.push(Arc::clone(name));
         }
         if !matches!(expr.kind, ExprKind::Block(_) | ExprKind::Lambda(_)) {
-            expr.for_each_child(&mut |child| visit(child, names));
+            expr.for_each_child(&mut |child| visit(child, seen, names));
         }
     }
-    let mut names = Vec::new();
+    let (mut seen, mut names) = (HashSet::new(), Vec::new());
     for expr in exprs {
-        visit(expr, &mut names);
+        visit(expr, &mut seen, &mut names);
     }
+    names
+}
+
+/// Returns the names of the variables that an expression speaks of.
+pub(super) fn spoken_of(expr: &Expr) -> HashSet<Arc<str>> {
+    fn visit(expr: &Expr, names: &mut HashSet<Arc<str>>) {
+        if let ExprKind::Variable(name) = &expr.kind {
+            names.insert(Arc::clone(name));
+        }
+        expr.for_each_child(&mut |child| visit(child, names));
+    }
+    let mut names = HashSet::new();
+    visit(expr, &mut names);
     names
 }

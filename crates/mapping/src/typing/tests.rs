@@ -6,10 +6,11 @@ mod notation;
 mod operators;
 mod order;
 mod paths;
+mod soundness;
 
 use std::fmt::Write;
 
-use expect_test::Expect;
+use expect_test::{Expect, ExpectFile};
 
 use crate::parse::parse;
 use crate::typing::tests::notation::ty;
@@ -18,9 +19,11 @@ use crate::typing::{Binding, Env, Typed};
 /// An order, as most tests see it.
 const ORDER: &str = "{ id: text, status: \"open\" | \"paid\" | \"cancelled\", total: decimal, \
     rate: double, count: integer, paid: boolean, coupon?: text, note: text or null, \
-    customer: { name: text, email?: text, vat: text or null, address?: { city: text, zip?: text } }, \
-    lines: [ { sku: text, qty: integer, price: decimal, weight?: decimal, discount: decimal or null, \
-    tags: [ text ], product: { name: text, category: \"a\" | \"b\" } } ], \
+    customer: { name: text, email?: text, vat: text or null, \
+    address?: { city: text, zip?: text } }, \
+    lines: [ { sku: text, qty: integer, price: decimal, weight?: decimal, \
+    discount: decimal or null, tags: [ text ], \
+    product: { name: text, category: \"a\" | \"b\" } } ], \
     tags: [ text ], codes?: [ integer ], matrix: [ [ integer ] ], extra: any, open: { ... }, \
     some: { known: text, ... }, rates: { *: decimal }, \
     payment: { kind: \"card\", number: text } | { kind: \"bank\", iban: text, bic?: text }, \
@@ -81,15 +84,12 @@ fn check_in(context: &str, source: &str, expected: Expect) {
     expected.assert_eq(&written(source, &typed));
 }
 
-/// Checks expressions on an order, one in a line, against what is found of each.
-fn check_all(sources: &str, expected: Expect) {
+/// Checks expressions on an order against what is found of each: the lines of the file that are not
+/// indented are the expressions.
+fn check_all(sources: &str, expected: ExpectFile) {
     let env = env(ORDER);
     let mut found = String::new();
-    for source in sources
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-    {
+    for source in sources.lines().filter(|line| !line.starts_with(' ')) {
         let typed = typed(source, &env);
         let _ = writeln!(
             found,
@@ -114,15 +114,11 @@ fn check_types(cases: &str) {
     assert!(wrong.is_empty(), "\n{wrong}");
 }
 
-/// Checks which parts of expressions the evaluator keeps lists.
-fn check_lists(sources: &str, expected: Expect) {
+/// Checks which parts of expressions the evaluator keeps lists; the file is as in [`check_all`].
+fn check_lists(sources: &str, expected: ExpectFile) {
     let env = env(ORDER);
     let mut found = String::new();
-    for source in sources
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-    {
+    for source in sources.lines().filter(|line| !line.starts_with(' ')) {
         let _ = writeln!(found, "{source}");
         for range in &typed(source, &env).lists {
             let _ = writeln!(found, "  {}", &source[range.range()]);

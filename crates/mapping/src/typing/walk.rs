@@ -10,7 +10,7 @@ use sluice_model::value::Value;
 use crate::ast::{Expr, ExprKind, Lambda, Parameter, TextRange};
 use crate::functions;
 use crate::typing::known::{Callee, Closure, Known};
-use crate::typing::scope::{Role, Scope, Variable, bound_in};
+use crate::typing::scope::{Role, Scope, Variable, bound_in, spoken_of};
 use crate::typing::{Problem, Typed, narrowing, shape};
 
 /// How deep expressions lie in each other at most; deeper ones are not typed.
@@ -18,6 +18,10 @@ const DEPTH_MAX: u32 = 400;
 /// How many expressions are typed for one check at most; after that, functions are not typed again
 /// for each of their calls.
 const STEPS_MAX: u32 = 200_000;
+/// How many variables are in scope at most; where there are more, nothing is typed.
+const VARIABLES_MAX: usize = 1_000;
+/// How many problems of one expression are told at most.
+const PROBLEMS_MAX: usize = 200;
 
 /// Infers types, and gathers what is wrong.
 pub(super) struct Checker<'e, 's> {
@@ -96,6 +100,9 @@ impl<'e, 's> Checker<'e, 's> {
 
     /// Takes down a problem.
     pub fn tell(&mut self, problem: Problem) {
+        if self.problems.len() >= PROBLEMS_MAX {
+            return;
+        }
         let twice = |own: &Problem| own.range == problem.range && own.code == problem.code;
         if self.trials == 0 && !self.problems.iter().any(twice) {
             self.problems.push(problem);
@@ -127,7 +134,7 @@ impl<'e, 's> Checker<'e, 's> {
     /// Infers what an expression gives.
     pub fn infer(&mut self, expr: &'e Expr) -> Known<'e> {
         self.steps = self.steps.saturating_add(1);
-        if self.depth >= DEPTH_MAX {
+        if self.depth >= DEPTH_MAX || self.scope.variables.len() > VARIABLES_MAX {
             return Known::any();
         }
         self.depth += 1;
@@ -155,9 +162,8 @@ impl<'e, 's> Checker<'e, 's> {
                 Known::of(Type::list(Type::any()))
             }
             ExprKind::Parent(id) => {
-                let mut all = self.scope.ancestors.iter().rev();
-                let found = all.find(|(own, _)| own == id);
-                found.map_or_else(Known::any, |(_, known)| known.clone())
+                let found = self.scope.ancestors.get(id);
+                found.cloned().unwrap_or_else(Known::any)
             }
             ExprKind::Path(path) => self.path(expr, path),
             ExprKind::Filter { base, predicates } => self.filter_expr(expr, base, predicates),
@@ -293,9 +299,13 @@ impl<'e, 's> Checker<'e, 's> {
 
     fn lambda(&mut self, lambda: &'e Lambda) -> Known<'e> {
         let result = self.body(lambda, &[]);
+        let variables = spoken_of(&lambda.body).into_iter().filter_map(|name| {
+            let known = self.scope.variable(&name)?.clone();
+            Some(Variable { name, known })
+        });
         Known::function(Callee::Lambda(Arc::new(Closure {
             lambda,
-            variables: self.scope.variables.clone(),
+            variables: variables.collect(),
             context: self.scope.context.clone(),
             result,
         })))

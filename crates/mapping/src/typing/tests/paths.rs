@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use expect_test::expect;
+use expect_test::{expect, expect_file};
 use sluice_model::types::{Definitions, Field, Kind, Type};
 use sluice_model::value::Name;
 
@@ -13,204 +13,24 @@ use crate::typing::{Env, tests::ORDER};
 
 #[test]
 fn fields() {
-    check_types(
-        r##"
-        id => text
-        coupon => text?
-        note => text or null
-        customer.name => text
-        customer.email => text?
-        customer.address.city => text?
-        customer.address.zip => text?
-        $.customer.name => text
-        $$.customer.name => text
-        `id` => text
-        extra => any
-        extra.anything.below => any
-        open.anything => any
-        rates.eur => decimal?
-        payment.kind => "card" | "bank"
-        payment.iban => text?
-        payment.bic => text?
-        $config.limit => decimal
-        $steps.found.id => text?
-        $maybe => integer?
-        $unknown.x.y => any
-        "##,
-    );
+    check_types(include_str!("cases/paths_fields.types.txt"));
 }
 
 #[test]
 fn lists_stay_lists() {
-    check_types(
-        r##"
-        lines.qty => [ integer ]
-        lines.weight => [ decimal ]
-        lines.discount => [ decimal ]
-        lines.tags => [ text ]
-        lines.product.name => [ text ]
-        lines[0].qty => integer?
-        lines[-1].sku => text?
-        lines[qty > 0].sku => [ text ]
-        lines[qty > 0][0].sku => text?
-        (lines.sku)[0] => text?
-        lines.sku[0] => [ text ]
-        tags => [ text ]
-        tags[0] => text?
-        tags[] => [ text ]
-        id[] => [ text ]
-        customer[].name => [ text ]
-        codes => [ integer ]?
-        codes[$ > 1] => [ integer ]
-        matrix => [ [ integer ] ]
-        one_or_many.x => [ integer ]
-        lines[$maybe].sku => text?
-        lines[$unknown] => any
-        lines[$count($$.tags) - 1].sku => text?
-        lines[$count(tags) - 1].sku => [ text ]
-        lines.* => [ any ]
-        ** => [ any ]
-        *.name => [ any ]
-        lines^(qty).sku => [ text ]
-        lines^(>price, sku)[0].sku => text?
-        lines.(qty * price) => [ decimal ]
-        lines.{ "a": sku, "b": weight } => [ { a: text, b?: decimal } ]
-        lines.[sku, qty] => [ any ]
-        lines#$i.{ "no": $i, "sku": sku } => [ { no: integer, sku: text } ]
-        lines@$l.$l.qty => [ integer ]
-        lines.tags.{ "sku": %.sku } => [ { sku: text } ]
-        customer[name = "x"].name => text?
-        lines["gift" in tags].sku => [ text ]
-        lines[[0..1]].sku => [ text ]
-        extra[0] => any
-        extra[x = 1] => any
-        "##,
-    );
+    check_types(include_str!("cases/paths_lists_stay_lists.types.txt"));
 }
 
 #[test]
 fn constructors() {
-    check_types(
-        r##"
-        { "a": id, "b": coupon, "c": { "d": total } } => { a: text, b?: text, c: { d: decimal } }
-        { id: total } => { *: decimal }
-        {} => {  }
-        [id, total] => [ text | decimal ]
-        [lines.sku] => [ text ]
-        [lines.{ "sku": sku }] => [ { sku: text } ]
-        [1..3] => [ integer ]
-        [] => [ nothing ]
-        [[1, 2], [3]] => [ [ integer ] ]
-        [coupon][0] => text?
-        [id][0] => text
-        lines{ sku: qty } => { *: [ integer ] }
-        lines{ sku: $sum(qty) } => { *: integer }
-        lines{ sku: $count($) } => { *: integer }
-        lines{ product.category: $sum($.(qty * price)) } => { *: decimal }
-        lines{ "all": sku } => { all: [ text ] }
-        lines#$i{ sku: $i } => { *: any }
-        customer.{ "a": name } => { a: text }
-        customer.address.{ "a": city } => { a: text }?
-        ($x := lines[0]; $x.qty) => integer?
-        ($f := function($n) { $n * 2 }; $f(count)) => integer
-        ($f := function($o) { $o.name }; $f(customer)) => text
-        ($f := function($n) { $n <= 1 ? 1 : $n * $f($n - 1) }; $f(count)) => any
-        ($x := 1; ($x := "a"; $x); $x) => integer
-        () => nothing?
-        ("x") => "x"
-        paid ? 1 : 2.5 => decimal
-        paid ? "a" : "b" => "a" | "b"
-        paid ? { "a": 1 } : { "a": 2 } => { a: integer }
-        paid ? { "a": 1 } : { "b": 2 } => { a: integer } | { b: integer }
-        paid ? id => text?
-        paid ? null : id => text or null
-        extra ? id : extra => any
-        $ ~> |lines|{ "qty": 0 }| => { … }
-        function($x){ $x }(id) => text
-        "##,
-    );
+    check_types(include_str!("cases/paths_constructors.types.txt"));
 }
 
 #[test]
 fn unknown_paths() {
     check_all(
-        r##"
-            custmer.name
-            customer.emial
-            lines.quantity
-            lines[qtty > 0]
-            EUR
-            { "currency": EUR }
-            total.amount
-            some.knwon
-            some.other
-            payment.ibann
-            $steps.fond.id
-            lines{ skuu: qty }
-            config.limit
-        "##,
-        expect![[r#"
-            custmer.name
-              => any
-              E0302 at custmer: there is no field `custmer` in this record
-                help: did you mean `customer`?
-                fix: customer.name
-            customer.emial
-              => any
-              E0302 at emial: there is no field `emial` in this record
-                help: did you mean `email`?
-                fix: customer.email
-            lines.quantity
-              => [ any ]
-              E0302 at quantity: there is no field `quantity` in this record
-            lines[qtty > 0]
-              => [ { sku: text, qty: integer, price: decimal, weight?: decimal, discount: decimal, tags: [ text ], product: { name: text, category: "a" | "b" } } ]
-              E0302 at qtty: there is no field `qtty` in this record
-                help: did you mean `qty`?
-                fix: lines[qty > 0]
-            EUR
-              => any
-              E0302 at EUR: there is no field `EUR` in this record
-                help: did you mean the text `"EUR"`?
-                fix: "EUR"
-            { "currency": EUR }
-              => { currency: any }
-              E0302 at EUR: there is no field `EUR` in this record
-                help: did you mean the text `"EUR"`?
-                fix: { "currency": "EUR" }
-            total.amount
-              => any
-              E0302 at amount: `amount` is a field of a decimal, which has none
-                help: end the path here, or look at what it starts from
-            some.knwon
-              => any
-              E0302 at knwon: there is no field `knwon` in { known: text, … }
-                help: did you mean `known`?
-                fix: some.known
-            some.other
-              => any
-              E0302 at other: there is no field `other` in { known: text, … }
-            payment.ibann
-              => any
-              E0302 at ibann: there is no field `ibann` in this record
-                help: did you mean `iban`?
-                fix: payment.iban
-            $steps.fond.id
-              => any
-              E0302 at fond: there is no field `fond` in this record
-                help: did you mean `found`?
-                fix: $steps.found.id
-            lines{ skuu: qty }
-              => { *: [ integer ] }
-              E0302 at skuu: there is no field `skuu` in this record
-                help: did you mean `sku`?
-                fix: lines{ sku: qty }
-            config.limit
-              => any
-              E0302 at config: there is no field `config` in this record
-                help: did you mean the variable `$config`?
-                fix: $config.limit
-        "#]],
+        include_str!("cases/paths_unknown_paths.txt"),
+        expect_file!["cases/paths_unknown_paths.txt"],
     );
     check_in(
         "",
@@ -253,99 +73,16 @@ fn unknown_paths() {
 #[test]
 fn unknown_names() {
     check_all(
-        r##"
-            $confg.limit
-            $uper(id)
-            $total > 5
-            uppercase(id)
-            frobnicate(id)
-            $sum
-            ($x := 1; $y)
-            (($x := 1); $x)
-            ($even := function($n) { $n = 0 or $odd($n - 1) }; $odd := function($n) { $n != 0 and $even($n - 1) }; $even(count))
-        "##,
-        expect![[r#"
-            $confg.limit
-              => any
-              E0306 at $confg: there is no variable `$confg` here
-                help: did you mean `$config`?
-                fix: $config.limit
-            $uper(id)
-              => any
-              E0306 at $uper: there is no function `$uper`
-                help: `sluice describe functions` lists them all
-            $total > 5
-              => boolean
-              E0306 at $total: there is no variable `$total` here
-                help: did you mean the field `total`? It has no `$`
-                fix: total > 5
-            uppercase(id)
-              => any
-              E0306 at uppercase: a function is called with `$`: `$uppercase`
-                help: write `$uppercase`
-                fix: $uppercase(id)
-            frobnicate(id)
-              => any
-              E0306 at frobnicate: there is no function `$frobnicate`
-                help: `sluice describe functions` lists them all
-            $sum
-              => any
-              E0305 at $sum: `$sum` is a function, not a value
-                help: call it: write its arguments in parentheses
-            ($x := 1; $y)
-              => any
-              E0306 at $y: there is no variable `$y` here
-                help: did you mean `$x`?
-                fix: ($x := 1; $x)
-            (($x := 1); $x)
-              => any
-              E0306 at $x: there is no variable `$x` here
-                help: in scope are `$unknown`, `$maybe`, `$steps`, `$config`
-            ($even := function($n) { $n = 0 or $odd($n - 1) }; $odd := function($n) { $n != 0 and $even($n - 1) }; $even(count))
-              => boolean
-        "#]],
+        include_str!("cases/paths_unknown_names.txt"),
+        expect_file!["cases/paths_unknown_names.txt"],
     );
 }
 
 #[test]
 fn lists_are_told_to_the_evaluator() {
     check_lists(
-        r##"
-            lines.sku
-            lines
-            customer.name
-            $sum(lines[qty > 0].(qty * price))
-            ($open := lines[qty > 0]; $open.{ "a": tags[$ = "x"] })
-            lines{ sku: $ }
-            $map(lines, function($l) { $l.tags.($ & "x") })
-            lines[0].tags
-            extra.a.b[c = 1]
-            lines ~> $filter(function($l) { $l.qty > 0 })
-            lines@$l.tags.{ "t": $l.sku }
-        "##,
-        expect![[r#"
-            lines.sku
-              lines.sku
-            lines
-            customer.name
-            $sum(lines[qty > 0].(qty * price))
-              lines[qty > 0].(qty * price)
-            ($open := lines[qty > 0]; $open.{ "a": tags[$ = "x"] })
-              lines[qty > 0]
-              $open.{ "a": tags[$ = "x"] }
-              tags[$ = "x"]
-            lines{ sku: $ }
-              $
-            $map(lines, function($l) { $l.tags.($ & "x") })
-              $map(lines, function($l) { $l.tags.($ & "x") })
-              $l.tags.($ & "x")
-            lines[0].tags
-            extra.a.b[c = 1]
-            lines ~> $filter(function($l) { $l.qty > 0 })
-              lines ~> $filter(function($l) { $l.qty > 0 })
-            lines@$l.tags.{ "t": $l.sku }
-              lines@$l.tags.{ "t": $l.sku }
-        "#]],
+        include_str!("cases/paths_lists_are_told_to_the_evaluator.txt"),
+        expect_file!["cases/paths_lists_are_told_to_the_evaluator.txt"],
     );
 }
 
