@@ -7,7 +7,7 @@ use sluice_mapping::ast::TextRange;
 use sluice_model::codes;
 use sluice_model::finding::Finding;
 use sluice_model::span::{FileId, Span};
-use sluice_syntax::tree::{Node, NodeKind, Scalar, Style};
+use sluice_syntax::tree::{Map, Node, NodeKind, Scalar, Style};
 
 use crate::work::Work;
 
@@ -99,20 +99,7 @@ impl Tree {
                     offset: 0,
                 }),
             },
-            NodeKind::Map(map) => {
-                let mut fields = Vec::with_capacity(map.entries.len());
-                for entry in &map.entries {
-                    let tree = if entry.value.is_absent() {
-                        let key = &entry.key.text;
-                        work.push(split_by_comma(entry.key_span, key, map.flow_style));
-                        Tree::Broken(entry.key_span)
-                    } else {
-                        Tree::read(work, &entry.value)
-                    };
-                    fields.push((Arc::clone(&entry.key.text), tree));
-                }
-                Tree::Map(fields)
-            }
+            NodeKind::Map(map) => Tree::Map(read_fields(work, map)),
             NodeKind::List(items) => {
                 Tree::List(items.iter().map(|item| Tree::read(work, item)).collect())
             }
@@ -120,21 +107,59 @@ impl Tree {
     }
 }
 
-/// A key without a value in a map of expressions: most often a comma inside an expression that
-/// YAML took for the end of the entry.
-fn split_by_comma(span: Span, key: &str, flow_style: bool) -> Finding {
-    let finding = Finding::error(
-        codes::MISREAD_EXPRESSION,
-        span,
-        format!("`{key}` has no expression"),
-    );
-    if flow_style {
-        finding
-            .with_note("inside `{ ... }` a comma ends an entry, also within an expression")
-            .with_help("put the expression that has the comma in single quotes")
-    } else {
-        finding.with_help("write an expression behind the colon")
+fn read_fields(work: &mut Work<'_>, map: &Map) -> Vec<(Arc<str>, Tree)> {
+    let mut fields = Vec::with_capacity(map.entries.len());
+    let mut rest = map.entries.as_slice();
+    while let [entry, after @ ..] = rest {
+        // What follows without a value may be the rest of this entry's expression.
+        let lone = after.iter().take_while(|own| own.value.is_absent()).count();
+        let (lost, next) = after.split_at(lone);
+        let tree = match lost.last() {
+            Some(last) if map.flow_style && is_cut(&entry.value) => {
+                let whole = entry.value.span.to(last.key_span);
+                let finding = split_by_comma(work, whole, entry.value.span);
+                work.push(finding);
+                rest = next;
+                Tree::Broken(whole)
+            }
+            _ if entry.value.is_absent() => {
+                let message = format!("`{}` has no expression", entry.key.text);
+                work.error(codes::MISREAD_EXPRESSION, entry.key_span, message)
+                    .help = Some("write an expression behind the colon".to_owned());
+                rest = after;
+                Tree::Broken(entry.key_span)
+            }
+            _ => {
+                rest = after;
+                Tree::read(work, &entry.value)
+            }
+        };
+        fields.push((Arc::clone(&entry.key.text), tree));
     }
+    fields
+}
+
+/// Returns whether an expression ends before its time.
+fn is_cut(value: &Node) -> bool {
+    value.as_scalar().is_some_and(|scalar| {
+        let is_whole = || sluice_mapping::parse::parse(&scalar.text).1.is_empty();
+        scalar.style == Style::Plain && !value.is_absent() && !is_whole()
+    })
+}
+
+/// Returns the finding for an expression with a comma that YAML took for the end of its entry.
+fn split_by_comma(work: &Work<'_>, whole: Span, first: Span) -> Finding {
+    let text = work.parsed.sources.text(whole);
+    let quoted = format!("'{}'", text.replace('\'', "''"));
+    Finding::error(
+        codes::MISREAD_EXPRESSION,
+        whole,
+        "a comma splits this expression",
+    )
+    .with_place(first, "for YAML, the entry ends here")
+    .with_note("inside `{ ... }` a comma ends an entry, also within an expression")
+    .with_help("put the expression in single quotes")
+    .with_fix("quote the expression", whole, quoted)
 }
 
 /// Returns the finding for a double-quoted bare word: YAML drops the quotes, so that it is a path
