@@ -31,15 +31,10 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Lists dead letters by cause, or one by one.
     List(Box<List>),
-    /// Shows a dead letter: its cause, and the message.
     Show(Show),
-    /// Sends dead letters through their flows again.
     Redrive(Redrive),
-    /// Puts open dead letters away.
     Archive(Chosen),
-    /// Takes archived dead letters out again.
     Reopen(Chosen),
 }
 
@@ -186,12 +181,7 @@ impl List {
         Ok(OK)
     }
 
-    fn by_cause(
-        &self,
-        stored: &Stored,
-        flow: Option<FlowName>,
-        json: bool,
-    ) -> anyhow::Result<()> {
+    fn by_cause(&self, stored: &Stored, flow: Option<FlowName>, json: bool) -> anyhow::Result<()> {
         let mut groups = stored.wait(stored.reader.dead_letter_groups(flow.as_ref()))?;
         let state = DeadLetterState::parse(&self.state);
         groups.retain(|group| state.is_none_or(|state| group.count(state) != 0));
@@ -201,7 +191,9 @@ impl List {
         } else if !groups.is_empty() {
             output::line(&page::groups(&groups))?;
         }
-        let Some(first) = groups.first() else { return self.nothing(stored, flow) };
+        let Some(first) = groups.first() else {
+            return self.nothing(stored, flow);
+        };
         let list = stored.command(&format!("dead-letters list --group {}", first.id));
         output::say(&format!("next: {list} lists those of one cause"));
         if first.count(DeadLetterState::Open) != 0 {
@@ -240,7 +232,9 @@ impl List {
         } else if !heads.is_empty() {
             output::line(&page::list(&heads))?;
         }
-        let Some(first) = heads.first() else { return self.nothing(stored, flow) };
+        let Some(first) = heads.first() else {
+            return self.nothing(stored, flow);
+        };
         if let Some(next) = next {
             output::say(&format!("there are more: repeat it with `--before {next}`"));
         }
@@ -251,9 +245,19 @@ impl List {
 
     fn nothing(&self, stored: &Stored, flow: Option<FlowName>) -> anyhow::Result<()> {
         stored.check_flow(flow.as_ref())?;
-        let state = if self.state == "any" { "" } else { &format!("{} ", self.state) };
-        let hint = if self.state == "any" { "" } else { "; `--state any` lists the others, too" };
-        output::say(&format!("there is no {state}dead letter of that kind{hint}"));
+        let state = if self.state == "any" {
+            ""
+        } else {
+            &format!("{} ", self.state)
+        };
+        let hint = if self.state == "any" {
+            ""
+        } else {
+            "; `--state any` lists the others, too"
+        };
+        output::say(&format!(
+            "there is no {state}dead letter of that kind{hint}"
+        ));
         Ok(())
     }
 }
@@ -280,20 +284,27 @@ fn search(
 /// Returns a group by its id.
 fn group_of(stored: &Stored, id: u64) -> anyhow::Result<DeadLetterGroup> {
     let groups = stored.wait(stored.reader.dead_letter_groups(None))?;
-    groups.into_iter().find(|group| group.id.0 == id).ok_or_else(|| {
-        let list = stored.command("dead-letters list --state any");
-        usage(format!("there is no group `{id}`: {list} shows their ids"))
-    })
+    groups
+        .into_iter()
+        .find(|group| group.id.0 == id)
+        .ok_or_else(|| {
+            let list = stored.command("dead-letters list --state any");
+            usage(format!("there is no group `{id}`: {list} shows their ids"))
+        })
 }
 
 /// Returns a dead letter with its message.
 fn letter_of(stored: &Stored, id: u64) -> anyhow::Result<DeadLetter> {
-    stored.wait(stored.reader.dead_letter(DeadLetterId(id)))?.ok_or_else(|| unknown(stored, id))
+    stored
+        .wait(stored.reader.dead_letter(DeadLetterId(id)))?
+        .ok_or_else(|| unknown(stored, id))
 }
 
 fn unknown(stored: &Stored, id: u64) -> anyhow::Error {
     let list = stored.command("dead-letters list --all");
-    usage(format!("there is no dead letter `{id}`: {list} shows their ids"))
+    usage(format!(
+        "there is no dead letter `{id}`: {list} shows their ids"
+    ))
 }
 
 impl Show {
@@ -316,7 +327,9 @@ impl Show {
         if letter.head.state == DeadLetterState::Open {
             let raw = stored.command(&format!("dead-letters show {id} --raw"));
             let edited = stored.command(&format!("dead-letters redrive {id} --payload FILE"));
-            output::say(&format!("      {raw} writes the payload, {edited} sends an edited one"));
+            output::say(&format!(
+                "      {raw} writes the payload, {edited} sends an edited one"
+            ));
         }
         Ok(OK)
     }

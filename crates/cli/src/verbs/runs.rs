@@ -33,11 +33,8 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Lists runs, newest first.
     List(Box<List>),
-    /// Shows a run step by step.
     Show(Show),
-    /// Adds up what entered each flow and how it ended; fails if the sums do not balance.
     Counts(CountsArgs),
 }
 
@@ -154,7 +151,11 @@ impl List {
         let json = stored::is_json(self.output)?;
         let stored = Stored::open(&self.project, &self.environment)?;
         let filter = self.filter(&stored)?;
-        let before = self.before.as_deref().map(|id| full_id(id, "--before")).transpose()?;
+        let before = self
+            .before
+            .as_deref()
+            .map(|id| full_id(id, "--before"))
+            .transpose()?;
         let (runs, next) = search(&stored, &filter, before, usize::from(self.limit))?;
         if json {
             let all = runs.iter().map(shape::run).collect();
@@ -234,7 +235,9 @@ fn search(
 fn key(text: &str) -> anyhow::Result<KeyFilter> {
     let is_name = |name: &str| {
         name.starts_with(|c: char| c.is_ascii_lowercase())
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     };
     let (name, value) = match text.split_once('=') {
         Some(("", value)) => (None, value),
@@ -242,15 +245,22 @@ fn key(text: &str) -> anyhow::Result<KeyFilter> {
         _ => (None, text),
     };
     if value.is_empty() {
-        return Err(usage("`--key` needs a value: `--key order=4711`, or `--key 4711`"));
+        return Err(usage(
+            "`--key` needs a value: `--key order=4711`, or `--key 4711`",
+        ));
     }
-    Ok(KeyFilter { name, value: value.into() })
+    Ok(KeyFilter {
+        name,
+        value: value.into(),
+    })
 }
 
 /// Reads an id in full.
 fn full_id(text: &str, option: &str) -> anyhow::Result<RunId> {
     RunId::parse(text).ok_or_else(|| {
-        usage(format!("`{option}` takes an id of 13 characters as lists print it, not `{text}`"))
+        usage(format!(
+            "`{option}` takes an id of 13 characters as lists print it, not `{text}`"
+        ))
     })
 }
 
@@ -279,10 +289,15 @@ fn find(stored: &Stored, text: &str) -> anyhow::Result<RunId> {
     }
     let below = Some(RunId(last.0.saturating_add(1)));
     let (runs, _) = search(stored, &RunFilter::default(), below, 2)?;
-    let mut ids = runs.iter().map(|run| run.id).filter(|id| first <= *id && *id <= last);
+    let mut ids = runs
+        .iter()
+        .map(|run| run.id)
+        .filter(|id| first <= *id && *id <= last);
     match (ids.next(), ids.next()) {
         (Some(one), None) => Ok(one),
-        (None, _) => Err(usage(format!("no run has an id that begins with `{text}`: {lists}"))),
+        (None, _) => Err(usage(format!(
+            "no run has an id that begins with `{text}`: {lists}"
+        ))),
         (Some(one), Some(other)) => Err(usage(format!(
             "several runs have an id that begins with `{text}`, such as `{one}` and `{other}`: \
              write more of it"
@@ -310,12 +325,23 @@ impl Whole {
             anyhow::Ok((one(step.input)?, one(step.output)?))
         };
         let payloads = detail.steps.iter().map(kept).collect::<Result<_, _>>()?;
-        let of_parent = RunFilter { parent: Some(id), ..RunFilter::default() };
+        let of_parent = RunFilter {
+            parent: Some(id),
+            ..RunFilter::default()
+        };
         let (children, _) = search(stored, &of_parent, None, CHILDREN_SHOWN)?;
-        let of_run = DeadLetterFilter { run: Some(id), ..DeadLetterFilter::default() };
+        let of_run = DeadLetterFilter {
+            run: Some(id),
+            ..DeadLetterFilter::default()
+        };
         let letters = stored.wait(stored.reader.dead_letters(of_run, None, 1))?;
         let dead_letter = letters.dead_letters.into_iter().next();
-        Ok(Self { detail, payloads, children, dead_letter })
+        Ok(Self {
+            detail,
+            payloads,
+            children,
+            dead_letter,
+        })
     }
 }
 
@@ -326,7 +352,9 @@ impl Show {
         let id = find(&stored, &self.id)?;
         let Some(detail) = stored.wait(stored.reader.run(id))? else {
             let lists = stored.command("runs list");
-            return Err(usage(format!("there is no run `{id}` any more, or never was: {lists}")));
+            return Err(usage(format!(
+                "there is no run `{id}` any more, or never was: {lists}"
+            )));
         };
         let whole = Whole::read(&stored, detail)?;
         if json {
@@ -353,8 +381,14 @@ impl CountsArgs {
         }
         let balanced = all.iter().all(|(_, counts)| counts.is_balanced());
         if json {
-            let flows = all.iter().map(|(name, counts)| shape::counts(name, counts)).collect();
-            let fields = [("flows", Value::List(flows)), ("balanced", Value::Bool(balanced))];
+            let flows = all
+                .iter()
+                .map(|(name, counts)| shape::counts(name, counts))
+                .collect();
+            let fields = [
+                ("flows", Value::List(flows)),
+                ("balanced", Value::Bool(balanced)),
+            ];
             stored::print_json(&stored::record(fields))?;
         } else if !all.is_empty() {
             output::line(&page::counts(&all))?;

@@ -62,7 +62,13 @@ impl Stored {
             let _inside = runtime.enter();
             process::context(&root)
         };
-        Ok(Self { reader, cx, options, runtime, _cancel: cancel })
+        Ok(Self {
+            reader,
+            cx,
+            options,
+            runtime,
+            _cancel: cancel,
+        })
     }
 
     /// Waits for the store's answer.
@@ -95,7 +101,10 @@ impl Stored {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("{} tells which flows have", self.command("runs counts")),
         };
-        output::say(&format!("note: no flow `{}` has run here: {remedy}", clean(flow.as_str())));
+        output::say(&format!(
+            "note: no flow `{}` has run here: {remedy}",
+            clean(flow.as_str())
+        ));
         Ok(())
     }
 }
@@ -152,7 +161,10 @@ fn explain(
     let others = environments_with_data(root);
     let remedy = match &others[..] {
         [] => format!("`sluice run{options}` starts the project"),
-        others => format!("there is data of `{}`: say so with `--env`", others.join("`, `")),
+        others => format!(
+            "there is data of `{}`: say so with `--env`",
+            others.join("`, `")
+        ),
     };
     usage(format!(
         "there is no data of environment `{}` in `{place}`: nothing has run there yet; {remedy}",
@@ -161,7 +173,9 @@ fn explain(
 }
 
 fn environments_with_data(root: &Path) -> Vec<String> {
-    let Ok(folders) = std::fs::read_dir(root.join(".sluice")) else { return Vec::new() };
+    let Ok(folders) = std::fs::read_dir(root.join(".sluice")) else {
+        return Vec::new();
+    };
     let mut names: Vec<String> = folders
         .filter_map(Result::ok)
         .filter(|entry| entry.path().join("store.sqlite").is_file())
@@ -180,15 +194,19 @@ pub(super) fn is_json(output: OutputArgs) -> anyhow::Result<bool> {
     match output.output {
         Output::Text => Ok(false),
         Output::Json => Ok(true),
-        Output::Sarif | Output::Junit => {
-            Err(usage("this verb prints `text` or `json`: `-o sarif` and `-o junit` are of others"))
-        }
+        Output::Sarif | Output::Junit => Err(usage(
+            "this verb prints `text` or `json`: `-o sarif` and `-o junit` are of others",
+        )),
     }
 }
 
 /// Prints a value as JSON, its numbers as they are: indented on a terminal, else on one line.
 pub(super) fn print_json(value: &Value<'_>) -> anyhow::Result<()> {
-    let text = if std::io::stdout().is_terminal() { pretty(value) } else { json::to_string(value) };
+    let text = if std::io::stdout().is_terminal() {
+        pretty(value)
+    } else {
+        json::to_string(value)
+    };
     Ok(output::line(&text)?)
 }
 
@@ -239,8 +257,12 @@ impl When {
 }
 
 /// Makes a record of fields.
-pub(super) fn record<const N: usize>(fields: [(&'static str, Value<'static>); N]) -> Value<'static> {
-    let fields = fields.into_iter().map(|(key, value)| (Text::borrowed(key), value));
+pub(super) fn record<const N: usize>(
+    fields: [(&'static str, Value<'static>); N],
+) -> Value<'static> {
+    let fields = fields
+        .into_iter()
+        .map(|(key, value)| (Text::borrowed(key), value));
     Value::Record(fields.collect())
 }
 
@@ -277,20 +299,27 @@ pub(super) fn origin(origin: &RunOrigin) -> Value<'static> {
 
 /// Keys as an object.
 pub(super) fn keys(keys: &[BusinessKey]) -> Value<'static> {
-    let fields = keys.iter().map(|key| (Text::from(key.name.to_string()), text(&key.value)));
+    let fields = keys
+        .iter()
+        .map(|key| (Text::from(key.name.to_string()), text(&key.value)));
     Value::Record(fields.collect())
 }
 
 /// Keys as people read them: `order=4711 customer=C-1`.
 pub(super) fn keys_text(keys: &[BusinessKey]) -> String {
-    let all: Vec<String> =
-        keys.iter().map(|key| format!("{}={}", clean(&key.name), clean(&key.value))).collect();
+    let all: Vec<String> = keys
+        .iter()
+        .map(|key| format!("{}={}", clean(&key.name), clean(&key.value)))
+        .collect();
     all.join(" ")
 }
 
 /// Reads stored JSON; `None` if it is none, as where a message could not be read.
 pub(super) fn read_json(bytes: &[u8]) -> Option<Value<'static>> {
-    let limits = json::Limits { depth: json::DEPTH_MAX, bytes: PAYLOAD_MAX };
+    let limits = json::Limits {
+        depth: json::DEPTH_MAX,
+        bytes: PAYLOAD_MAX,
+    };
     json::read_owned(bytes, &Projection::All, &limits).ok()
 }
 
@@ -309,14 +338,19 @@ pub(super) fn payload_lines(bytes: &[u8], is_json: bool, indent: &str, lines_max
         text.push_str(&format!("{indent}{}\n", clean(line)));
     }
     if lines_max < all {
-        text.push_str(&format!("{indent}... {} more lines: `--full` shows them\n", all - lines_max));
+        text.push_str(&format!(
+            "{indent}... {} more lines: `--full` shows them\n",
+            all - lines_max
+        ));
     }
     text
 }
 
 /// What came from outside cannot steer the terminal, nor begin a line of its own.
 pub(super) fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 /// Returns the beginning of a text that has at most `max` characters.
@@ -337,7 +371,11 @@ pub(super) fn duration(duration: Duration) -> String {
         0..1_000 => format!("{micros} us"),
         1_000..1_000_000 => format!("{:.1} ms", micros as f64 / 1e3),
         1_000_000..120_000_000 => format!("{:.2} s", micros as f64 / 1e6),
-        _ => format!("{} min {} s", duration.as_secs() / 60, duration.as_secs() % 60),
+        _ => format!(
+            "{} min {} s",
+            duration.as_secs() / 60,
+            duration.as_secs() % 60
+        ),
     }
 }
 
@@ -379,7 +417,11 @@ pub(super) fn read_input(path: &Path) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let limit = PAYLOAD_MAX as u64 + 1;
     if path.as_os_str() == "-" {
-        std::io::stdin().lock().take(limit).read_to_end(&mut bytes).context("cannot read the input")?;
+        std::io::stdin()
+            .lock()
+            .take(limit)
+            .read_to_end(&mut bytes)
+            .context("cannot read the input")?;
     } else {
         let file = std::fs::File::open(path)
             .map_err(|error| usage(format!("cannot read `{}`: {error}", path.display())))?;
@@ -388,7 +430,9 @@ pub(super) fn read_input(path: &Path) -> anyhow::Result<Vec<u8>> {
             .with_context(|| format!("cannot read `{}`", path.display()))?;
     }
     if PAYLOAD_MAX < bytes.len() {
-        return Err(usage(format!("the payload is larger than the limit of {PAYLOAD_MAX} bytes")));
+        return Err(usage(format!(
+            "the payload is larger than the limit of {PAYLOAD_MAX} bytes"
+        )));
     }
     Ok(bytes)
 }
@@ -418,7 +462,11 @@ mod tests {
             ("1h30m", "2026-03-14T10:30:00.000Z"),
             ("7d", "2026-03-07T12:00:00.000Z"),
         ] {
-            assert_eq!(When::parse(text).unwrap().instant(now).rfc3339(), expected, "{text}");
+            assert_eq!(
+                When::parse(text).unwrap().instant(now).rfc3339(),
+                expected,
+                "{text}"
+            );
         }
         for bad in ["", "yesterday", "7", "2026-02-30", "h"] {
             assert!(When::parse(bad).is_err(), "{bad}");
@@ -430,22 +478,35 @@ mod tests {
         assert_eq!(clipped("a\u{1b}[2Jb\nc", 20), "a [2Jb c");
         assert_eq!(clipped("0123456789", 8), "01234...");
         assert_eq!(quoted("a b'c"), "'a b'\\''c'");
-        let rows = [vec!["1".to_owned(), "x".to_owned()], vec!["22222".to_owned(), "".to_owned()]];
-        assert_eq!(table(&["ID", "TEXT"], &rows), "ID     TEXT\n1      x\n22222\n");
+        let rows = [
+            vec!["1".to_owned(), "x".to_owned()],
+            vec!["22222".to_owned(), "".to_owned()],
+        ];
+        assert_eq!(
+            table(&["ID", "TEXT"], &rows),
+            "ID     TEXT\n1      x\n22222\n"
+        );
     }
 
     #[test]
     fn durations_read_well() {
-        for (micros, expected) in
-            [(7, "7 us"), (1_500, "1.5 ms"), (2_340_000, "2.34 s"), (125_000_000, "2 min 5 s")]
-        {
+        for (micros, expected) in [
+            (7, "7 us"),
+            (1_500, "1.5 ms"),
+            (2_340_000, "2.34 s"),
+            (125_000_000, "2 min 5 s"),
+        ] {
             assert_eq!(duration(Duration::from_micros(micros)), expected);
         }
     }
 
     #[test]
     fn the_last_word_may_be_the_project() {
-        let words = |all: &[&str]| all.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let words = |all: &[&str]| {
+            all.iter()
+                .map(|word| (*word).to_owned())
+                .collect::<Vec<_>>()
+        };
         let (ids, project) = (words(&["4", "7", "shop"]), words(&["4"]));
         let (ids, found) = split_project(&ids);
         assert_eq!((ids, found.project), (vec!["4", "7"], Some("shop".into())));

@@ -33,20 +33,37 @@ pub(super) fn groups(groups: &[DeadLetterGroup]) -> String {
             ]
         })
         .collect();
-    let head =
-        ["GROUP", "OPEN", "OTHERS", "FLOW", "STEP", "CODE", "FIRST", "LAST", "CAUSE OF THE NEWEST"];
+    let head = [
+        "GROUP",
+        "OPEN",
+        "OTHERS",
+        "FLOW",
+        "STEP",
+        "CODE",
+        "FIRST",
+        "LAST",
+        "CAUSE OF THE NEWEST",
+    ];
     table(&head, &rows)
 }
 
 /// Those of a group that are not open.
 fn others(group: &DeadLetterGroup) -> String {
-    let states = [DeadLetterState::Redriving, DeadLetterState::Redriven, DeadLetterState::Archived];
+    let states = [
+        DeadLetterState::Redriving,
+        DeadLetterState::Redriven,
+        DeadLetterState::Archived,
+    ];
     let some: Vec<String> = states
         .into_iter()
         .filter(|state| group.count(*state) != 0)
         .map(|state| format!("{} {state}", group.count(state)))
         .collect();
-    if some.is_empty() { "-".to_owned() } else { some.join(", ") }
+    if some.is_empty() {
+        "-".to_owned()
+    } else {
+        some.join(", ")
+    }
 }
 
 /// A list of dead letters.
@@ -62,17 +79,26 @@ pub(super) fn list(heads: &[DeadLetterHead]) -> String {
                 facts.flow.to_string(),
                 clipped(&keys_text(&facts.keys), CELL),
                 clipped(&facts.origin.to_string(), CELL),
-                clipped(&format!("{}: {}", facts.cause.code, facts.cause.public), CAUSE),
+                clipped(
+                    &format!("{}: {}", facts.cause.code, facts.cause.public),
+                    CAUSE,
+                ),
             ]
         })
         .collect();
-    table(&["ID", "STATE", "GAVE UP", "FLOW", "KEYS", "ORIGIN", "CAUSE"], &rows)
+    table(
+        &["ID", "STATE", "GAVE UP", "FLOW", "KEYS", "ORIGIN", "CAUSE"],
+        &rows,
+    )
 }
 
 /// A dead letter with its message.
 pub(super) fn whole(letter: &DeadLetter, full: bool) -> String {
     let (head, facts) = (&letter.head, &letter.head.facts);
-    let mut text = format!("dead letter {} of {}: {}\n", head.id, facts.flow, head.state);
+    let mut text = format!(
+        "dead letter {} of {}: {}\n",
+        head.id, facts.flow, head.state
+    );
     let mut fact = |name: &str, value: &str| {
         if !value.is_empty() {
             let _ = writeln!(text, "  {name:8}  {}", clean(value));
@@ -87,7 +113,10 @@ pub(super) fn whole(letter: &DeadLetter, full: bool) -> String {
     if cause.private != cause.public {
         fact("detail", &cause.private);
     }
-    let offset = facts.origin.place.map_or(String::new(), |(_, at)| format!(" (byte {at})"));
+    let offset = facts
+        .origin
+        .place
+        .map_or(String::new(), |(_, at)| format!(" (byte {at})"));
     fact("origin", &format!("{}{offset}", facts.origin));
     fact("keys", &keys_text(&facts.keys));
     fact("attempts", &facts.attempts.to_string());
@@ -103,14 +132,20 @@ pub(super) fn whole(letter: &DeadLetter, full: bool) -> String {
     let (is_json, how) = match message.format {
         MessageFormat::Json => (true, "JSON"),
         MessageFormat::Bytes => (false, "bytes"),
-        MessageFormat::Unread => (false, "as it came: it could not be read; send JSON in its place"),
+        MessageFormat::Unread => (
+            false,
+            "as it came: it could not be read; send JSON in its place",
+        ),
     };
     let size = number_of(message.body.len() as u64, "byte", "bytes");
     let lines = if full { usize::MAX } else { LINES_SHOWN };
     let _ = writeln!(text, "\npayload ({size}, {how})");
     text.push_str(&payload_lines(&message.body, is_json, "  ", lines));
-    let parts =
-        [("params", &message.params), ("headers", &message.headers), ("position", &message.position)];
+    let parts = [
+        ("params", &message.params),
+        ("headers", &message.headers),
+        ("position", &message.position),
+    ];
     for (name, part) in parts {
         if let Some(part) = part {
             let _ = writeln!(text, "{name}");
@@ -122,7 +157,9 @@ pub(super) fn whole(letter: &DeadLetter, full: bool) -> String {
 
 fn redrives(head: &DeadLetterHead) -> String {
     let times = number_of(u64::from(head.redrives), "time", "times");
-    let run = head.redrive_run.map_or(String::new(), |run| format!(", last by run {run}"));
+    let run = head
+        .redrive_run
+        .map_or(String::new(), |run| format!(", last by run {run}"));
     let fault = head.redrive_fault.as_ref();
     let fault = fault.map_or(String::new(), |fault| format!(", which failed: {fault}"));
     format!("{times}{run}{fault}")

@@ -39,18 +39,32 @@ pub(super) struct Deed {
 }
 
 /// Sends open ones again.
-const REDRIVE: Deed =
-    Deed { action: Action::Redrive, from: DeadLetterState::Open, verb: "redrive", done: "delivered" };
+const REDRIVE: Deed = Deed {
+    action: Action::Redrive,
+    from: DeadLetterState::Open,
+    verb: "redrive",
+    done: "redriven",
+};
 /// Puts open ones away.
-pub(super) const ARCHIVE: Deed =
-    Deed { action: Action::Archive, from: DeadLetterState::Open, verb: "archive", done: "archived" };
+pub(super) const ARCHIVE: Deed = Deed {
+    action: Action::Archive,
+    from: DeadLetterState::Open,
+    verb: "archive",
+    done: "archived",
+};
 /// Takes archived ones out.
-pub(super) const REOPEN: Deed =
-    Deed { action: Action::Reopen, from: DeadLetterState::Archived, verb: "reopen", done: "open" };
+pub(super) const REOPEN: Deed = Deed {
+    action: Action::Reopen,
+    from: DeadLetterState::Archived,
+    verb: "reopen",
+    done: "open",
+};
 
 /// Sends dead letters again, one of them with another payload if one is given.
 pub(super) fn redrive(chosen: &Chosen, payload: Option<&Path>) -> anyhow::Result<u8> {
-    let Some(payload) = payload else { return put(chosen, &REDRIVE) };
+    let Some(payload) = payload else {
+        return put(chosen, &REDRIVE);
+    };
     let (ids, project) = stored::split_project(&chosen.words);
     let [id] = &numbers(&ids)?[..] else {
         return Err(usage(
@@ -60,7 +74,15 @@ pub(super) fn redrive(chosen: &Chosen, payload: Option<&Path>) -> anyhow::Result
     let bytes = stored::read_input(payload)?;
     let stored = Stored::open(&project, &chosen.environment)?;
     let message = edited(letter_of(&stored, id.0)?.message, &bytes)?;
-    carry_out(&stored, chosen, &Deed { action: Action::RedriveEdited(message), ..REDRIVE }, &ids)
+    carry_out(
+        &stored,
+        chosen,
+        &Deed {
+            action: Action::RedriveEdited(message),
+            ..REDRIVE
+        },
+        &ids,
+    )
 }
 
 /// Does something with dead letters as they are.
@@ -73,14 +95,22 @@ pub(super) fn put(chosen: &Chosen, deed: &Deed) -> anyhow::Result<u8> {
 /// Returns a message with another payload.
 fn edited(message: StoredMessage, bytes: &[u8]) -> anyhow::Result<StoredMessage> {
     if message.format == MessageFormat::Bytes {
-        return Ok(StoredMessage { body: bytes.into(), ..message });
+        return Ok(StoredMessage {
+            body: bytes.into(),
+            ..message
+        });
     }
     let places = message.bytes_at.clone();
     let mut edited = message.with_json(bytes);
-    edited.payload().map_err(|fault| usage(format!("the payload is not sent: {}", fault.public())))?;
+    edited
+        .payload()
+        .map_err(|fault| usage(format!("the payload is not sent: {}", fault.public())))?;
     // What was bytes, and is base 64 in the JSON still, is bytes again; what was edited away is not.
     let still = places.iter().flat_map(|all| all.lines()).filter(|place| {
-        let alone = StoredMessage { bytes_at: Some((*place).into()), ..edited.clone() };
+        let alone = StoredMessage {
+            bytes_at: Some((*place).into()),
+            ..edited.clone()
+        };
         alone.payload().is_ok()
     });
     let still: Vec<&str> = still.collect();
@@ -90,7 +120,12 @@ fn edited(message: StoredMessage, bytes: &[u8]) -> anyhow::Result<StoredMessage>
 
 fn numbers(ids: &[&str]) -> anyhow::Result<Vec<DeadLetterId>> {
     let read = |id: &&str| {
-        let wrong = |_| usage(format!("`{}` is not the id of a dead letter", stored::clean(id)));
+        let wrong = |_| {
+            usage(format!(
+                "`{}` is not the id of a dead letter",
+                stored::clean(id)
+            ))
+        };
         id.parse().map(DeadLetterId).map_err(wrong)
     };
     ids.iter().map(read).collect()
@@ -112,8 +147,12 @@ fn carry_out(stored: &Stored, chosen: &Chosen, deed: &Deed, ids: &[&str]) -> any
         return tell(stored, json, deed, None, &Came::Nothing);
     };
     let at = stored.cx.now();
-    let wanted =
-        NewRequest { action: deed.action.clone(), selection: selection.clone(), by: user(), at };
+    let wanted = NewRequest {
+        action: deed.action.clone(),
+        selection: selection.clone(),
+        by: user(),
+        at,
+    };
     let id = stored.wait(stored.reader.request(wanted))?;
     let came = match chosen.no_wait {
         true => Came::Waiting(id),
@@ -124,7 +163,10 @@ fn carry_out(stored: &Stored, chosen: &Chosen, deed: &Deed, ids: &[&str]) -> any
 
 /// Who asks.
 fn user() -> String {
-    #[expect(clippy::disallowed_methods, reason = "the environment is read in `cli`")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the environment is read in `cli`"
+    )]
     let name = std::env::var("USER").ok().filter(|name| !name.is_empty());
     name.unwrap_or_else(|| "unknown".to_owned())
 }
@@ -141,9 +183,9 @@ fn select(
         (true, false) => Err(usage(
             "say which dead letters: their ids, `--group ID`, `--flow FLOW` or `--all`",
         )),
-        (false, true) => {
-            Err(usage("name ids, or choose by `--group`, `--flow` or `--all`: not both"))
-        }
+        (false, true) => Err(usage(
+            "name ids, or choose by `--group`, `--flow` or `--all`: not both",
+        )),
         (false, false) => by_id(stored, deed, &numbers(ids)?),
         (true, true) => {
             let flow = chosen.flow.as_deref().map(FlowName::from);
@@ -152,7 +194,12 @@ fn select(
                 group_of(stored, group)?;
             }
             let group = chosen.group.map(GroupId);
-            let filter = DeadLetterFilter { flow, group, state: Some(deed.from), run: None };
+            let filter = DeadLetterFilter {
+                flow,
+                group,
+                state: Some(deed.from),
+                run: None,
+            };
             let meant = left(stored, &filter)?;
             Ok((meant != 0).then_some((Selection::Filter(filter), meant)))
         }
@@ -162,8 +209,12 @@ fn select(
 /// Returns how many dead letters a filter finds now.
 fn left(stored: &Stored, filter: &DeadLetterFilter) -> anyhow::Result<u64> {
     let groups = stored.wait(stored.reader.dead_letter_groups(filter.flow.as_ref()))?;
-    let meant = groups.iter().filter(|one| filter.group.is_none_or(|group| group == one.id));
-    Ok(meant.map(|one| filter.state.map_or(0, |state| one.count(state))).sum())
+    let meant = groups
+        .iter()
+        .filter(|one| filter.group.is_none_or(|group| group == one.id));
+    Ok(meant
+        .map(|one| filter.state.map_or(0, |state| one.count(state)))
+        .sum())
 }
 
 fn by_id(
@@ -201,12 +252,7 @@ fn head_of(stored: &Stored, id: DeadLetterId) -> anyhow::Result<Option<DeadLette
 }
 
 /// Waits for the result, as long as there is a process that can bring it about.
-fn wait(
-    stored: &Stored,
-    id: RequestId,
-    selection: &Selection,
-    meant: u64,
-) -> anyhow::Result<Came> {
+fn wait(stored: &Stored, id: RequestId, selection: &Selection, meant: u64) -> anyhow::Result<Came> {
     let terminal = std::io::stderr().is_terminal();
     let mut looks: u32 = 0;
     let came = loop {
@@ -256,7 +302,9 @@ fn tell(
         Came::Finished(id, result) => ("finished", Some(*id), Some(result)),
     };
     let (done, failed) = result.map_or((0, 0), |result| (result.done, result.failed));
-    let note = result.map(|result| result.note.as_str()).filter(|note| !note.is_empty());
+    let note = result
+        .map(|result| result.note.as_str())
+        .filter(|note| !note.is_empty());
     let failures = match (selection, failed) {
         (Some(selection), 1..) => failures(stored, selection)?,
         _ => Vec::new(),
@@ -277,7 +325,10 @@ fn tell(
     }
     match came {
         Came::Nothing => {
-            output::say(&format!("there is no {} dead letter to {}", deed.from, deed.verb));
+            output::say(&format!(
+                "there is no {} dead letter to {}",
+                deed.from, deed.verb
+            ));
         }
         Came::Waiting(id) => tell_waiting(stored, *id)?,
         Came::Finished(..) => {
@@ -321,16 +372,23 @@ fn failures(stored: &Stored, selection: &Selection) -> anyhow::Result<Vec<DeadLe
             heads
         }
     };
-    let failed = |head: &DeadLetterHead| {
-        head.state == DeadLetterState::Open && head.redrive_fault.is_some()
-    };
-    Ok(heads.into_iter().filter(failed).take(FAILURES_TOLD).collect())
+    let failed =
+        |head: &DeadLetterHead| head.state == DeadLetterState::Open && head.redrive_fault.is_some();
+    Ok(heads
+        .into_iter()
+        .filter(failed)
+        .take(FAILURES_TOLD)
+        .collect())
 }
 
 fn tell_next(stored: &Stored, deed: &Deed, failures: &[DeadLetterHead], failed: u64) {
     for head in failures {
         let fault = head.redrive_fault.as_deref().unwrap_or_default();
-        output::say(&format!("  dead letter {}: {}", head.id, stored::clean(fault)));
+        output::say(&format!(
+            "  dead letter {}: {}",
+            head.id,
+            stored::clean(fault)
+        ));
     }
     if failures.len() as u64 != failed {
         output::say(&format!("  {failed} in all"));
@@ -341,7 +399,10 @@ fn tell_next(stored: &Stored, deed: &Deed, failures: &[DeadLetterHead], failed: 
             output::say(&format!("next: {show} shows its cause and its message"));
         }
         None if deed.from == DeadLetterState::Archived => {
-            output::say(&format!("next: {} lists them", stored.command("dead-letters list")));
+            output::say(&format!(
+                "next: {} lists them",
+                stored.command("dead-letters list")
+            ));
         }
         None => {
             let counts = stored.command("runs counts");
@@ -374,7 +435,9 @@ mod tests {
         let old = message(MessageFormat::Json, old, Some("/scan\n/note\n/gone\n"));
         let new = edited(old, br#"{"scan":"AP8A","note":"no base 64"}"#).unwrap();
         assert_eq!(new.bytes_at.as_deref(), Some("/scan"));
-        let StoredPayloadValue::Value(value) = new.payload().unwrap() else { panic!("it is read") };
+        let StoredPayloadValue::Value(value) = new.payload().unwrap() else {
+            panic!("it is read")
+        };
         assert_eq!(value.get("note").unwrap().as_str(), Some("no base 64"));
         assert_eq!(value.get("scan").unwrap().kind(), "bytes");
     }
@@ -382,10 +445,16 @@ mod tests {
     #[test]
     fn bytes_are_replaced_by_bytes_and_what_was_unread_by_json() {
         let bytes = edited(message(MessageFormat::Bytes, "a", None), b"\xff").unwrap();
-        assert_eq!((bytes.format, &*bytes.body), (MessageFormat::Bytes, &b"\xff"[..]));
+        assert_eq!(
+            (bytes.format, &*bytes.body),
+            (MessageFormat::Bytes, &b"\xff"[..])
+        );
         let unread = edited(message(MessageFormat::Unread, "1;2", None), b"{\"a\":1}").unwrap();
         assert_eq!(unread.format, MessageFormat::Json);
         let bad = edited(message(MessageFormat::Unread, "1;2", None), b"1;2").unwrap_err();
-        assert!(bad.to_string().starts_with("the payload is not sent: "), "{bad}");
+        assert!(
+            bad.to_string().starts_with("the payload is not sent: "),
+            "{bad}"
+        );
     }
 }

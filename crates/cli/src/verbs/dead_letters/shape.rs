@@ -52,7 +52,10 @@ fn fields_of(head: &DeadLetterHead) -> Record<'static> {
         ("redrive_fault", optional(head.redrive_fault.as_ref())),
         ("size", count(head.size)),
     ];
-    fields.into_iter().map(|(key, value)| (Text::borrowed(key), value)).collect()
+    fields
+        .into_iter()
+        .map(|(key, value)| (Text::borrowed(key), value))
+        .collect()
 }
 
 /// A dead letter with its message.
@@ -65,9 +68,15 @@ pub(super) fn whole(letter: &DeadLetter) -> Value<'static> {
         MessageFormat::Bytes | MessageFormat::Unread => None,
     };
     push("format", text(message.format.as_str()));
-    push("payload", json.unwrap_or_else(|| Value::Bytes(message.body.clone())));
-    let parts =
-        [("params", &message.params), ("headers", &message.headers), ("position", &message.position)];
+    push(
+        "payload",
+        json.unwrap_or_else(|| Value::Bytes(message.body.clone())),
+    );
+    let parts = [
+        ("params", &message.params),
+        ("headers", &message.headers),
+        ("position", &message.position),
+    ];
     for (name, part) in parts {
         let value = part.as_deref().and_then(|part| read_json(part.as_bytes()));
         push(name, value.unwrap_or(Value::Null));

@@ -20,14 +20,19 @@ const KEPT_MAX: u64 = 64 << 10;
 /// A list of runs.
 pub(super) fn list(runs: &[RunSummary]) -> String {
     let rows: Vec<Vec<String>> = runs.iter().map(row).collect();
-    table(&["RUN", "STARTED", "FLOW", "STATUS", "TOOK", "KEYS", "ORIGIN OR FAULT"], &rows)
+    table(
+        &[
+            "RUN", "STARTED", "FLOW", "STATUS", "TOOK", "KEYS", "ORIGIN", "FAULT",
+        ],
+        &rows,
+    )
 }
 
 fn row(run: &RunSummary) -> Vec<String> {
-    let why = match &run.fault {
-        Some(fault) => format!("{}: {}", fault.code, fault.public),
-        None => run.origin.to_string(),
-    };
+    let fault = run.fault.as_ref();
+    let fault = fault.map_or(String::new(), |fault| {
+        format!("{}: {}", fault.code, fault.public)
+    });
     vec![
         run.id.to_string(),
         run.started.to_string(),
@@ -35,7 +40,8 @@ fn row(run: &RunSummary) -> Vec<String> {
         run.outcome.to_string(),
         duration(run.duration),
         clipped(&keys_text(&run.keys), CELL),
-        clipped(&why, CELL),
+        clipped(&run.origin.to_string(), CELL),
+        clipped(&fault, CELL),
     ]
 }
 
@@ -48,19 +54,31 @@ pub(super) fn whole(whole: &Whole, full: bool) -> String {
             let _ = writeln!(text, "  {name:11}  {}", clean(value));
         }
     };
-    fact("started", &format!("{}, took {}", run.started, duration(run.duration)));
+    fact(
+        "started",
+        &format!("{}, took {}", run.started, duration(run.duration)),
+    );
     fact("origin", &run.origin.to_string());
     fact("keys", &keys_text(&run.keys));
     fact("attempts", &run.attempts.to_string());
     if let Some(fault) = &run.fault {
-        let at = fault.step.as_ref().map_or(String::new(), |step| format!(" at step `{step}`"));
+        let at = fault
+            .step
+            .as_ref()
+            .map_or(String::new(), |step| format!(" at step `{step}`"));
         fact("fault", &format!("{}{at}: {}", fault.code, fault.public));
     }
     fact("environment", run.environment.as_str());
     fact("release", &clipped(run.release.as_str(), 15));
-    fact("correlation", run.correlation.as_deref().unwrap_or_default());
+    fact(
+        "correlation",
+        run.correlation.as_deref().unwrap_or_default(),
+    );
     fact("trace", run.trace.as_deref().unwrap_or_default());
-    fact("parent", &run.parent.map(|id| id.to_string()).unwrap_or_default());
+    fact(
+        "parent",
+        &run.parent.map(|id| id.to_string()).unwrap_or_default(),
+    );
     if let Some(letter) = &whole.dead_letter {
         fact("dead letter", &format!("{} ({})", letter.id, letter.state));
     }
@@ -110,12 +128,20 @@ fn step(
         let _ = writeln!(text, "      effect key {}", clean(effect.as_str()));
     }
     if let Some(fault) = &step.fault {
-        let _ = writeln!(text, "      fault {}: {}", clean(&fault.code.0), clean(&fault.public));
+        let _ = writeln!(
+            text,
+            "      fault {}: {}",
+            clean(&fault.code.0),
+            clean(&fault.public)
+        );
         if fault.private != fault.public {
             let _ = writeln!(text, "      detail {}", clean(&fault.private));
         }
     }
-    for (name, reference, kept) in [("input", step.input, input), ("output", step.output, output)] {
+    for (name, reference, kept) in [
+        ("input", step.input, input),
+        ("output", step.output, output),
+    ] {
         let Some(reference) = reference else { continue };
         let size = number_of(reference.size, "byte", "bytes");
         match kept {
@@ -158,7 +184,11 @@ pub(super) fn counts(all: &[(FlowName, Counts)]) -> String {
             ];
             let mut row = vec![flow.to_string()];
             row.extend(numbers.map(|number| number.to_string()));
-            row.push(if counts.is_balanced() { "yes".to_owned() } else { off_by(counts) });
+            row.push(if counts.is_balanced() {
+                "yes".to_owned()
+            } else {
+                off_by(counts)
+            });
             row
         })
         .collect();

@@ -40,7 +40,10 @@ fn fields_of(run: &RunSummary) -> Record<'static> {
         ("parent", optional(run.parent)),
         ("has_steps", Value::Bool(run.has_steps)),
     ];
-    fields.into_iter().map(|(key, value)| (Text::borrowed(key), value)).collect()
+    fields
+        .into_iter()
+        .map(|(key, value)| (Text::borrowed(key), value))
+        .collect()
 }
 
 /// A run with its steps.
@@ -50,8 +53,17 @@ pub(super) fn whole(whole: &Whole) -> Value<'static> {
     let steps = whole.detail.steps.iter().zip(&whole.payloads);
     let steps = steps.map(|(outcome, (input, output))| step(outcome, input, output));
     push("steps", Value::List(steps.collect()));
-    push("children", Value::List(whole.children.iter().map(run).collect()));
-    push("dead_letter", whole.dead_letter.as_ref().map_or(Value::Null, |head| count(head.id.0)));
+    push(
+        "children",
+        Value::List(whole.children.iter().map(run).collect()),
+    );
+    push(
+        "dead_letter",
+        whole
+            .dead_letter
+            .as_ref()
+            .map_or(Value::Null, |head| count(head.id.0)),
+    );
     Value::Record(fields)
 }
 
@@ -82,7 +94,9 @@ fn step(
 }
 
 fn payload(reference: Option<PayloadRef>, kept: Option<&StoredPayload>) -> Value<'static> {
-    let Some(reference) = reference else { return Value::Null };
+    let Some(reference) = reference else {
+        return Value::Null;
+    };
     let mut fields: Vec<(&'static str, Value<'static>)> = vec![
         ("hash", text(reference.hash)),
         ("size", count(reference.size)),
@@ -103,7 +117,12 @@ fn payload(reference: Option<PayloadRef>, kept: Option<&StoredPayload>) -> Value
             });
         }
     }
-    Value::Record(fields.into_iter().map(|(key, value)| (Text::borrowed(key), value)).collect())
+    Value::Record(
+        fields
+            .into_iter()
+            .map(|(key, value)| (Text::borrowed(key), value))
+            .collect(),
+    )
 }
 
 /// The counts of a flow.

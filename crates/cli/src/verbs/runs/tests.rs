@@ -6,7 +6,10 @@ use super::{key, range_of};
 fn keys_are_read_with_and_without_a_name() {
     let read = |text: &str| {
         let filter = key(text).unwrap();
-        (filter.name.map(|name| name.to_string()), filter.value.to_string())
+        (
+            filter.name.map(|name| name.to_string()),
+            filter.value.to_string(),
+        )
     };
     assert_eq!(read("order=4711"), (Some("order".into()), "4711".into()));
     assert_eq!(read("order=a=b"), (Some("order".into()), "a=b".into()));
@@ -24,8 +27,14 @@ fn the_beginning_of_an_id_is_a_range() {
         let (first, last) = range_of(&text[..length]).unwrap();
         assert!(first <= id && id <= last, "{length}");
         assert_eq!(first == last, length == 13);
-        for outside in [first.0.checked_sub(1), last.0.checked_add(1)].into_iter().flatten() {
-            assert!(!RunId(outside).to_string().starts_with(&text[..length]), "{length}");
+        for outside in [first.0.checked_sub(1), last.0.checked_add(1)]
+            .into_iter()
+            .flatten()
+        {
+            assert!(
+                !RunId(outside).to_string().starts_with(&text[..length]),
+                "{length}"
+            );
         }
     }
     assert_eq!(range_of("f").unwrap().1, RunId(u64::MAX));

@@ -1,0 +1,6 @@
+CREATE TABLE items (
+  id    TEXT PRIMARY KEY,
+  name  TEXT NOT NULL,
+  price NUMERIC(12, 2) NOT NULL,
+  stock INTEGER NOT NULL
+);
