@@ -28,11 +28,7 @@ pub(crate) fn read_all(work: &mut Work<'_>) -> BTreeMap<ApiName, Arc<Api>> {
             continue;
         };
         if let Some(first) = all.get(&api.name) {
-            let first = first.span;
-            let message = format!("there are two APIs `{}`", api.name);
-            work.error(codes::DUPLICATE_NAME, api.span, message)
-                .labels
-                .push(crate::fix::label(first, "the first one"));
+            work.duplicate("APIs", api.name.as_str(), api.span, first.span);
             continue;
         }
         all.insert(api.name.clone(), Arc::new(api));
@@ -149,9 +145,11 @@ fn check_routes(work: &mut Work<'_>, apis: &BTreeMap<ApiName, Arc<Api>>) {
                 } else {
                     operation.span
                 };
-                work.error(codes::ROUTE_CONFLICT, span, message)
+                let finding = work.error(codes::ROUTE_CONFLICT, span, message);
+                finding
                     .labels
                     .push(crate::fix::label(first, "the first one"));
+                finding.help = Some("give one of the APIs another `path`".to_owned());
             }
         }
     }
@@ -178,9 +176,11 @@ pub(crate) fn with_flows<'f>(
             let flow = serving.next();
             if let (Some(first), Some(second)) = (flow, serving.next()) {
                 let message = format!("`{name}#{}` is served by two flows", operation.id);
-                work.error(codes::ROUTE_CONFLICT, second.span, message)
+                let finding = work.error(codes::ROUTE_CONFLICT, second.span, message);
+                finding
                     .labels
                     .push(crate::fix::label(first.span, "the first one"));
+                finding.help = Some("let one flow serve it, which may `run` the other".to_owned());
             }
             if flow.is_none() && flows_complete {
                 let message = format!("no flow serves `{name}#{}`", operation.id);

@@ -71,6 +71,7 @@ pub fn compile(files: &ProjectFiles, registry: &Registry, options: &Options) -> 
     let apis = crate::apis::read_all(&mut work);
     let faults = project_faults(&parsed);
     let mut release = None;
+    let mut told = ByEnvironment::default();
     for environment in &environments {
         let is_wanted = environment.name == wanted;
         if options.only && !is_wanted {
@@ -89,11 +90,17 @@ pub fn compile(files: &ProjectFiles, registry: &Registry, options: &Options) -> 
                 &MockUrls::new()
             },
         };
+        let common = std::mem::take(&mut work.findings);
         let lowered = lower(&mut work, &parts, files);
+        told.add(
+            &environment.name,
+            std::mem::replace(&mut work.findings, common),
+        );
         if is_wanted {
             release = lowered;
         }
     }
+    work.findings.append(told.into_findings());
     let tests = crate::testcase::read_all(&mut work, release.as_ref());
     if let Some(project) = &project
         && !parsed.has_broken(FileKind::Project)
@@ -111,6 +118,41 @@ pub fn compile(files: &ProjectFiles, registry: &Registry, options: &Options) -> 
         release,
         tests,
         environments: names,
+    }
+}
+
+/// What was found in each environment: what is not found in all of them says in which it is.
+#[derive(Default)]
+struct ByEnvironment {
+    environments: usize,
+    told: BTreeMap<FindingKey, (Finding, Vec<EnvironmentName>)>,
+}
+
+/// What makes two findings one: place, code and message.
+type FindingKey = (Option<Span>, Code, String);
+
+impl ByEnvironment {
+    fn add(&mut self, environment: &EnvironmentName, findings: Findings) {
+        self.environments += 1;
+        for finding in findings {
+            let key = (finding.span, finding.code, finding.message.clone());
+            let (_, names) = self.told.entry(key).or_insert((finding, Vec::new()));
+            if names.last() != Some(environment) {
+                names.push(environment.clone());
+            }
+        }
+    }
+
+    fn into_findings(self) -> Findings {
+        let with_place = |(mut finding, names): (Finding, Vec<EnvironmentName>)| {
+            if names.len() < self.environments {
+                let names: Vec<String> = names.iter().map(|own| format!("`{own}`")).collect();
+                let note = format!("in the environment {}", names.join(", "));
+                finding.notes.push(note);
+            }
+            finding
+        };
+        Findings(self.told.into_values().map(with_place).collect())
     }
 }
 
@@ -193,11 +235,7 @@ fn lower_flows(
         };
         let name = lowered.flow.name.clone();
         if let Some(first) = flows.get(&name) {
-            let message = format!("there are two flows `{name}`");
-            let first = first.span;
-            work.error(codes::DUPLICATE_NAME, lowered.flow.span, message)
-                .labels
-                .push(crate::fix::label(first, "the first one"));
+            work.duplicate("flows", name.as_str(), lowered.flow.span, first.span);
             continue;
         }
         runs.insert(name.clone(), lowered.runs);

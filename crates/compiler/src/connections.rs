@@ -44,10 +44,7 @@ pub(crate) fn make_all(
             continue;
         };
         if let Some(first) = named.insert(name.to_owned(), span) {
-            let message = format!("there are two connections `{name}`");
-            work.error(codes::DUPLICATE_NAME, span, message)
-                .labels
-                .push(crate::fix::label(first, "the first one"));
+            work.duplicate("connections", name, span, first);
             continue;
         }
         if let Some(plan) = make(work, root, environment, defaults, mocks) {

@@ -61,11 +61,7 @@ pub(crate) fn read_all<'r>(work: &mut Work<'r>) -> Vec<Environment<'r>> {
             environment.config_type = Type::any();
         }
         if let Some((_, first)) = all.iter().find(|(own, _)| own.name == environment.name) {
-            let first = *first;
-            let message = format!("there are two environments `{}`", environment.name);
-            work.error(codes::DUPLICATE_NAME, span, message)
-                .labels
-                .push(crate::fix::label(first, "the first one"));
+            work.duplicate("environments", environment.name.as_str(), span, *first);
             continue;
         }
         all.push((environment, span));

@@ -156,6 +156,7 @@ fn lower_source<'n>(
     entry: &Entry,
     ordered_by: Option<&'n Node>,
 ) -> Option<LoweredFrom<'n>> {
+    let before = work.findings.0.len();
     let (connection, source) = match work.registry.sources().get(&*entry.key.text) {
         Some(free) => (None, free_source(work, free, node)?),
         None => {
@@ -163,6 +164,10 @@ fn lower_source<'n>(
             (Some(name), source)
         }
     };
+    if work.has_errors_since(before) {
+        // Its format or its type is broken: what it would give is not known.
+        return None;
+    }
     Some(LoweredFrom {
         shape: source.shape(),
         from: From::Source { connection, source },

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sluice_model::types::{Field, Kind, RecordType, TextFormat, Type};
+use sluice_model::types::{Field, Kind, Meta, RecordType, TextFormat, Type};
 use sluice_model::value::Name;
 
 /// The names in scope at a step, beside the payload.
@@ -86,7 +86,7 @@ impl Scope {
             add("meta", meta.clone(), false);
         }
         if let Some(config) = &self.config {
-            add("config", config.clone(), false);
+            add("config", named("$config", config.clone()), false);
         }
         if let Some(fault) = &self.fault {
             add("fault", fault.clone(), false);
@@ -112,7 +112,7 @@ impl Scope {
                 None => record.fields.push(field),
             }
         }
-        Type::new(Kind::Record(Arc::new(record)))
+        named("$steps", Type::new(Kind::Record(Arc::new(record))))
     }
 
     fn run_type(&self) -> Type {
@@ -182,6 +182,17 @@ impl Scope {
             body,
         ])
     }
+}
+
+/// Gives a type the name that messages call it by, unless nothing is known of it.
+fn named(name: &str, mut ty: Type) -> Type {
+    if ty.meta.is_none() && !ty.is_any() {
+        ty.meta = Some(Arc::new(Meta {
+            name: Some(name.into()),
+            ..Meta::default()
+        }));
+    }
+    ty
 }
 
 /// Returns a field of a record type.

@@ -240,10 +240,10 @@ impl FlowCx<'_, '_> {
         number: usize,
     ) -> (Option<StepPlan>, Option<Payload>) {
         let unknown = Payload::unknown();
-        let Some(verb) = self.verb_of(node) else {
-            return (None, Some(unknown));
-        };
-        let Some(fields) = Fields::of(node) else {
+        let (Some(verb), Some(fields)) = (self.verb_of(node), Fields::of(node)) else {
+            if let Some(id) = node.get("id").and_then(Node::as_scalar) {
+                self.bind_result(&id.text, Type::any(), false);
+            }
             return (None, Some(unknown));
         };
         let (id, written) = self.id_of(&fields, verb, prefix, number);

@@ -1,5 +1,6 @@
 //! Expressions in their place: parsed, typed, compiled; what is wrong is told at its own column.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -296,7 +297,8 @@ impl FlowCx<'_, '_> {
             Kind::List(_) | Kind::Record(_) | Kind::Map(_) | Kind::Bytes
         ) {
             let message = format!("a key is a text, a number or a boolean, this is {ty}");
-            self.work.error(codes::WRONG_TYPE, node.span, message);
+            self.work.error(codes::WRONG_TYPE, node.span, message).help =
+                Some("name one of its fields, or join several by `&`".to_owned());
         }
     }
 
@@ -455,14 +457,26 @@ fn nullable(ty: &Type) -> bool {
     ty.resolved().nullable && !ty.is_any()
 }
 
-/// Tells where a type does not fit another, each at the expression that made the part.
+/// Tells where a type does not fit another, each at the expression that made the part; what is wrong
+/// at one place is one finding.
 fn fit_findings(work: &mut Work<'_>, from: &Type, to: &Type, place: &dyn Fn(&str) -> Span) {
+    const NOTES_MAX: usize = 12;
+    let mut told: BTreeMap<Span, Finding> = BTreeMap::new();
     for misfit in fits(from, to) {
         let span = place(&pointer_of(&misfit.path));
         let message = match misfit.path.to_string() {
             path if path.is_empty() => misfit.message,
             path => format!("`{path}`: {}", misfit.message),
         };
+        if let Some(first) = told.get_mut(&span) {
+            let others = first.notes.len();
+            if others < NOTES_MAX {
+                first.notes.push(message);
+            } else if others == NOTES_MAX {
+                first.notes.push("and more".to_owned());
+            }
+            continue;
+        }
         let mut finding = Finding::error(misfit.kind.code(), span, message);
         if let Some(declared) = misfit.to.filter(|declared| *declared != span) {
             finding
@@ -470,6 +484,9 @@ fn fit_findings(work: &mut Work<'_>, from: &Type, to: &Type, place: &dyn Fn(&str
                 .push(crate::fix::label(declared, "declared here"));
         }
         finding.help = misfit.help;
+        told.insert(span, finding);
+    }
+    for (_, finding) in told {
         work.push(finding);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 use sluice_contracts::contract::{Contract, ContractFile, LookupError};
 use sluice_model::codes;
-use sluice_model::finding::{Code, Finding, Findings, did_you_mean};
+use sluice_model::finding::{Code, Finding, Findings, Severity, did_you_mean};
 use sluice_model::operation::Target;
 use sluice_model::span::Span;
 use sluice_model::types::Type;
@@ -142,9 +142,23 @@ impl<'r> Work<'r> {
             }
         };
         crate::shape::check(node, schema, what, &self.parsed.sources, &mut self.findings);
-        !self.findings.0[before..]
-            .iter()
-            .any(|f| f.severity == sluice_model::finding::Severity::Error)
+        !self.has_errors_since(before)
+    }
+
+    /// Returns whether there is an error among the findings from the given count on.
+    pub fn has_errors_since(&self, count: usize) -> bool {
+        let mut later = self.findings.0[count..].iter();
+        later.any(|own| own.severity == Severity::Error)
+    }
+
+    /// Tells that a name stands twice.
+    pub fn duplicate(&mut self, what: &str, name: &str, span: Span, first: Span) {
+        let message = format!("there are two {what} `{name}`");
+        let finding = self.error(codes::DUPLICATE_NAME, span, message);
+        finding
+            .labels
+            .push(crate::fix::label(first, "the first one"));
+        finding.help = Some("rename one of them".to_owned());
     }
 
     /// Makes a configuration struct of those fields that are its own.
@@ -408,7 +422,12 @@ pub(crate) fn own_fields<'n>(fields: &Fields<'n>, schema: &Json) -> Fields<'n> {
         .map_or_else(Vec::new, |properties| {
             properties.keys().map(String::as_str).collect()
         });
-    fields.clone().only(&keys)
+    let mut own = fields.clone().only(&keys);
+    if own.entries.is_empty() {
+        // What is said about none of them is said at the first key of all.
+        own.span = fields.anchor();
+    }
+    own
 }
 
 /// Returns the place that a JSON Pointer into the fields leads to.

@@ -55,7 +55,7 @@ pub fn serious(compiled: &Compiled) -> Vec<&Finding> {
         .collect()
 }
 
-/// Shows findings, a few lines each: place, code, message; then what helps.
+/// Shows findings, a few lines each: place, code, message; then notes, help and fixes.
 pub fn shown<'f>(findings: impl IntoIterator<Item = &'f Finding>, sources: &Sources) -> String {
     let mut text = String::new();
     for finding in findings {
@@ -78,6 +78,9 @@ pub fn shown<'f>(findings: impl IntoIterator<Item = &'f Finding>, sources: &Sour
             Severity::Info => " info",
         };
         text += &format!("{place} {}{severity} {}\n", finding.code.0, finding.message);
+        for note in &finding.notes {
+            text += &format!("  note: {note}\n");
+        }
         if let Some(help) = &finding.help {
             text += &format!("  help: {help}\n");
         }

@@ -298,7 +298,9 @@ fn lower_accept(
             .filter(|s| (100..600).contains(s))
         else {
             let message = format!("`{}` is not a status", entry.key.text);
-            cx.work.error(codes::BAD_VALUE, entry.key_span, message);
+            cx.work
+                .error(codes::BAD_VALUE, entry.key_span, message)
+                .help = Some("write one from 100 to 599, each on its own: `404: null`".to_owned());
             continue;
         };
         let declared = shape.faults.iter().find(|(own, _)| *own == status);

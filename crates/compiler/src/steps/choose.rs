@@ -109,7 +109,10 @@ fn parts<'n>(
         _ => {
             let message = "a way has `when` and `steps`, or `otherwise` alone";
             cx.work
-                .error(codes::MISSING_KEY, super::first_key(way), message);
+                .error(codes::MISSING_KEY, super::first_key(way), message)
+                .help = Some(
+                "write `{ when: total > 100, steps: [...] }` or `{ otherwise: [...] }`".to_owned(),
+            );
             None
         }
     }

@@ -9,7 +9,7 @@ use sluice_sdk::config::Raw;
 
 use crate::flow::FlowCx;
 use crate::release::StepKind;
-use crate::steps::{Control, Done, Payload, StepNode, schema_of};
+use crate::steps::{Control, Done, Payload, Replied, StepNode, schema_of};
 
 pub(super) const CONTROL: Control = Control {
     verb: "split",
@@ -51,14 +51,18 @@ fn lower(cx: &mut FlowCx<'_, '_>, step: &StepNode<'_>, payload: &Payload) -> Opt
     };
     let steps = step.get("steps")?;
     cx.splits += 1;
+    let replies = cx.replies;
     let inner = cx.block(steps, start, step.id.as_str());
     cx.splits -= 1;
     cx.scope = outer;
-    Some(Done::passing(
-        StepKind::Split {
-            items,
-            steps: inner.block,
-        },
-        payload,
-    ))
+    let mut behind = payload.clone();
+    if replies < cx.replies {
+        // It is told that one cannot answer there.
+        behind.replied = Replied::Unknown;
+    }
+    let kind = StepKind::Split {
+        items,
+        steps: inner.block,
+    };
+    Some(Done::passing(kind, &behind))
 }
