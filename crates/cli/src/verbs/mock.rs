@@ -27,8 +27,8 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// answers; an `Idempotency-Key` is honoured; `GET /__mock/stats` counts. It serves until it is
 /// stopped (Ctrl-C), and then exits with 0.
 ///
-/// With `-o json` it prints one line once it serves: `{"event":"ready","address":"http://HOST:PORT",
-/// "seed","operations":[{"operation","method","path"}]}`.
+/// With `-o json` it prints one line once it serves: `{"event":"ready",
+/// "address":"http://HOST:PORT","seed","operations":[{"operation","method","path"}]}`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The contract: a file in OpenAPI 3.0 or 3.1.

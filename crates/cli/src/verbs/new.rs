@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn the_last_part_of_the_path_names_the_project() {
         let name = |path: &str| project_name(Path::new(path)).map_err(|error| error.to_string());
-        assert_eq!(name("/work/web-shop_2"), Ok("web-shop_2".to_owned()));
+        assert_eq!(name("/projects/web-shop_2"), Ok("web-shop_2".to_owned()));
         for (bad, proposed) in [
             ("/My Shop!", "`my-shop` can"),
             ("/2nd-shop", "`nd-shop` can"),

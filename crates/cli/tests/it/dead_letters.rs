@@ -1,5 +1,7 @@
 //! `sluice dead-letters`, on a data folder; the test plays the process that runs the project.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
 use std::path::Path;
 
 use expect_test::{expect, expect_file};

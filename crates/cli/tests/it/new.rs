@@ -1,5 +1,7 @@
 //! `sluice new`: what it makes works.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
 use std::path::Path;
 
 use expect_test::{expect, expect_file};

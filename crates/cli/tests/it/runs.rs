@@ -1,5 +1,7 @@
 //! `sluice runs`, on a data folder.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
 use expect_test::{expect, expect_file};
 use sluice_store::commit::Commit;
 use sluice_store::conformance::{commit, count};

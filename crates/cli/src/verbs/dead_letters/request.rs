@@ -105,7 +105,7 @@ fn edited(message: StoredMessage, bytes: &[u8]) -> anyhow::Result<StoredMessage>
     edited
         .payload()
         .map_err(|fault| usage(format!("the payload is not sent: {}", fault.public())))?;
-    // What was bytes, and is base 64 in the JSON still, is bytes again; what was edited away is not.
+    // What was bytes, and is base 64 still, is bytes again; what was edited away is not.
     let still = places.iter().flat_map(|all| all.lines()).filter(|place| {
         let alone = StoredMessage {
             bytes_at: Some((*place).into()),
