@@ -70,7 +70,10 @@ paths:
         "201": { description: Booked., content: { application/json: { schema: {} } } }
 "#;
 
-const BODY: &str = r#"{"id":"WEB-100042","placedAt":"2026-03-04T05:06:07Z","currency":"EUR","customer":{"id":"C-7","name":"Ada Lovelace"},"lines":[{"sku":"A-1","qty":2,"price":19.90},{"sku":"B-22","qty":1,"price":5.00},{"sku":"C-333","qty":12,"price":0.49}]}"#;
+const BODY: &str = r#"{"id":"WEB-100042","placedAt":"2026-03-04T05:06:07Z","currency":"EUR",
+"customer":{"id":"C-7","name":"Ada Lovelace"},
+"lines":[{"sku":"A-1","qty":2,"price":19.90},{"sku":"B-22","qty":1,"price":5.00},
+{"sku":"C-333","qty":12,"price":0.49}]}"#;
 
 /// Errors of an example need no more than their text.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -123,7 +126,7 @@ async fn compare(requests: usize, rounds: usize) -> Outcome {
         costs.sort_by(f64::total_cmp);
         let median = costs[costs.len() / 2];
         println!(
-            "{name}: {median:.1} us of CPU per request (least {:.1}, {rounds} rounds of {requests})",
+            "{name}: {median:.1} us of CPU per request (least {:.1}, {rounds} x {requests})",
             costs[0]
         );
         medians.insert(*name, median);
@@ -163,7 +166,8 @@ async fn client(address: &str, requests: usize) -> Outcome {
     let mut stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let request = format!(
-        "POST /orders HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nAccept: */*\r\nUser-Agent: load\r\nContent-Length: {}\r\n\r\n{BODY}",
+        "POST /orders HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
+         Accept: */*\r\nUser-Agent: load\r\nContent-Length: {}\r\n\r\n{BODY}",
         BODY.len()
     );
     let mut buffer = vec![0; 16 * 1024];

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use http::request::Parts;
@@ -288,16 +288,15 @@ fn meta(head: &Parts, id: &Text<'static>) -> Record<'static> {
         });
         headers.push(Text::from(name.as_str()), Value::Text(Text::from(&*value)));
     }
-    let fields = [
-        ("request", Value::Text(id.clone())),
-        ("method", Value::Text(Text::from(head.method.as_str()))),
-        ("path", Value::Text(Text::from(head.uri.path()))),
-        ("headers", Value::Record(headers)),
+    static NAMES: LazyLock<[Name; 4]> =
+        LazyLock::new(|| ["request", "method", "path", "headers"].map(Name::new));
+    let values = [
+        Value::Text(id.clone()),
+        Value::Text(Text::from(head.method.as_str())),
+        Value::Text(Text::from(head.uri.path())),
+        Value::Record(headers),
     ];
-    fields
-        .into_iter()
-        .map(|(name, value)| (Name::new(name), value))
-        .collect()
+    NAMES.iter().copied().zip(values).collect()
 }
 
 fn text_of(value: &HeaderValue) -> std::borrow::Cow<'_, str> {

@@ -13,9 +13,10 @@ fn show(fault: Fault) -> String {
         .collect();
     let document = String::from_utf8(problem.document("r-1")).expect("UTF-8");
     format!(
-        "{}{}\n{document}",
+        "{}{}\n{}",
         problem.status.as_u16(),
-        headers.concat()
+        headers.concat(),
+        document.replace(",\"", ",\n \"")
     )
 }
 
@@ -30,7 +31,14 @@ fn a_fault_is_told_without_its_context() {
         .with_source(std::io::Error::other("secret"));
     expect_test::expect![[r#"
         422
-        {"type":"about:blank","title":"Unprocessable Entity","status":422,"code":"invalid","detail":"it went wrong","instance":"r-1","errors":[{"pointer":"/lines/0/qty","detail":"must be at least 1"}]}"#]]
+        {"type":"about:blank",
+         "title":"Unprocessable Entity",
+         "status":422,
+         "code":"invalid",
+         "detail":"it went wrong",
+         "instance":"r-1",
+         "errors":[{"pointer":"/lines/0/qty",
+         "detail":"must be at least 1"}]}"#]]
     .assert_eq(&show(invalid));
     let refused = Fault::new(
         FaultCode::REFUSED,
@@ -40,7 +48,12 @@ fn a_fault_is_told_without_its_context() {
     );
     expect_test::expect![[r#"
         503 retry-after: 7
-        {"type":"about:blank","title":"Service Unavailable","status":503,"code":"refused","detail":"`erp` refuses for now","instance":"r-1"}"#]]
+        {"type":"about:blank",
+         "title":"Service Unavailable",
+         "status":503,
+         "code":"refused",
+         "detail":"`erp` refuses for now",
+         "instance":"r-1"}"#]]
     .assert_eq(&show(refused));
 }
 

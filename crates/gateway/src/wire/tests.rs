@@ -153,37 +153,38 @@ fn a_chunked_body_ends_where_it_should() {
 }
 
 /// Requests that two servers may read differently, each whole but for what is wrong with it.
+/// What stands in angle brackets is filled in by [`filled`].
 const MALFORMED: &[&str] = &[
     // What ends the body.
-    "POST /shop/v1/orders HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    "POST /shop/v1/orders HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
-    "POST /shop/v1/orders HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n",
-    "POST /shop/v1/orders HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nContent-Length: 44\r\n\r\n",
-    "POST /shop/v1/orders HTTP/1.1\r\nHost: a\r\nContent-Length: 0, 0\r\n\r\n",
-    "POST /shop/v1/orders HTTP/1.1\r\nHost: a\r\nContent-Length: +0\r\n\r\n",
-    "POST /shop/v1/orders HTTP/1.1\r\nHost: a\r\nContent-Length: -0\r\n\r\n",
-    "POST /shop/v1/orders HTTP/1.1\r\nHost: a\r\nContent-Length: 0x0\r\n\r\n",
-    "POST /shop/v1/orders HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n",
-    "POST /shop/v1/orders HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n",
-    "POST /shop/v1/orders HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n\r\n",
-    "POST /shop/v1/orders HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n",
-    "POST /shop/v1/orders HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
-    "POST /shop/v1/orders HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
-    "POST /shop/v1/orders HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n",
-    "POST /shop/v1/orders HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    "POST /shop/v1/orders HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "<POST><CL>: 3\r\n<TE>: chunked\r\n\r\n0\r\n\r\n",
+    "<POST><TE>: chunked\r\n<CL>: 3\r\n\r\n0\r\n\r\n",
+    "<POST><CL>: 0\r\n<CL>: 0\r\n\r\n",
+    "<POST><CL>: 0\r\n<CL>: 44\r\n\r\n",
+    "<POST><CL>: 0, 0\r\n\r\n",
+    "<POST><CL>: +0\r\n\r\n",
+    "<POST><CL>: -0\r\n\r\n",
+    "<POST><CL>: 0x0\r\n\r\n",
+    "<POST><CL>:\r\n\r\n",
+    "<POST><CL>: 99999999999999999999\r\n\r\n",
+    "<POST><TE>: identity\r\n\r\n",
+    "<POST><TE>: identity, chunked\r\n\r\n0\r\n\r\n",
+    "<POST><TE>: chunked, chunked\r\n\r\n0\r\n\r\n",
+    "<POST><TE>: xchunked\r\n\r\n0\r\n\r\n",
+    "<POST><TE>: \"chunked\"\r\n\r\n0\r\n\r\n",
+    "<POST><TE>: chunked\r\n<TE>: chunked\r\n\r\n0\r\n\r\n",
+    "POST /shop/v1/orders HTTP/1.0\r\nHost: a\r\n<TE>: chunked\r\n\r\n0\r\n\r\n",
     // Names and lines.
-    "POST /shop/v1/orders HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
-    "POST /shop/v1/orders HTTP/1.1\r\nHost: a\r\n Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    "POST /shop/v1/orders HTTP/1.1\r\nHost: a\r\nA: b\r\n c\r\n\r\n",
-    "POST /shop/v1/orders HTTP/1.1\r\nHost: a\r\nA: b\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "<POST><TE> : chunked\r\n\r\n0\r\n\r\n",
+    "<POST> <TE>: chunked\r\n\r\n0\r\n\r\n",
+    "<POST>A: b\r\n c\r\n\r\n",
+    "<POST>A: b\n<TE>: chunked\r\n\r\n0\r\n\r\n",
     "POST /shop/v1/orders HTTP/1.1\nHost: a\n\n",
-    "POST /shop/v1/orders HTTP/1.1\r\nHost: a\r\nA: b\rc\r\n\r\n",
-    "POST /shop/v1/orders HTTP/1.1\r\nHost: a\r\nA: b\0c\r\n\r\n",
-    "POST /shop/v1/orders HTTP/1.1\r\nHost: a\r\nA: b\x7fc\r\n\r\n",
-    "POST /shop/v1/orders HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n",
-    "POST /shop/v1/orders HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n",
-    "POST /shop/v1/orders HTTP/1.1\r\nHost: a\r\nA\0: b\r\n\r\n",
+    "<POST>A: b\rc\r\n\r\n",
+    "<POST>A: b\0c\r\n\r\n",
+    "<POST>A: b\x7fc\r\n\r\n",
+    "<POST>no colon\r\n\r\n",
+    "<POST>: b\r\n\r\n",
+    "<POST>A\0: b\r\n\r\n",
     "\r\nGET /shop/v1/orders/1 HTTP/1.1\r\nHost: a\r\n\r\n",
     // Hosts.
     "GET /shop/v1/orders/1 HTTP/1.1\r\n\r\n",
@@ -204,17 +205,27 @@ const MALFORMED: &[&str] = &[
     "GET /shop\\v1\\orders\\1 HTTP/1.1\r\nHost: a\r\n\r\n",
     "GET /shop/v1/orders/\u{e9} HTTP/1.1\r\nHost: a\r\n\r\n",
     // Chunks.
-    "POST /shop/v1/orders HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
-    "POST /shop/v1/orders HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}0\r\n\r\n",
-    "POST /shop/v1/orders HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2;a\nb\r\n{}\r\n0\r\n\r\n",
-    "POST /shop/v1/orders HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2\n{}\r\n0\r\n\r\n",
+    "<CHUNKED>x\r\n",
+    "<CHUNKED>2\r\n{}0\r\n\r\n",
+    "<CHUNKED>2;a\nb\r\n{}\r\n0\r\n\r\n",
+    "<CHUNKED>2\n{}\r\n0\r\n\r\n",
 ];
+
+fn filled(text: &str) -> String {
+    let post = "POST /shop/v1/orders HTTP/1.1\r\nHost: a\r\n";
+    let json = "Content-Type: application/json\r\n<TE>: chunked\r\n\r\n";
+    text.replace("<CHUNKED>", &format!("{post}{json}"))
+        .replace("<POST>", post)
+        .replace("<TE>", "Transfer-Encoding")
+        .replace("<CL>", "Content-Length")
+}
 
 #[tokio::test]
 async fn what_can_be_read_in_two_ways_is_refused_and_nothing_behind_it_is_served() {
     let server = echoing(FrontLimits::default()).await;
     let behind = "GET /shop/v1/orders/7 HTTP/1.1\r\nHost: a\r\n\r\n";
     for malformed in MALFORMED {
+        let malformed = filled(malformed);
         let mut client = Client::new(server.front.address()).await;
         client.send(&format!("{malformed}{behind}")).await;
         let seen = client
