@@ -97,16 +97,12 @@ pub fn compile(files: &ProjectFiles, registry: &Registry, options: &Options) -> 
             std::mem::replace(&mut work.findings, common),
         );
         if is_wanted {
-            release = lowered;
+            release = Some(lowered);
         }
     }
     work.findings.append(told.into_findings());
     let tests = crate::testcase::read_all(&mut work, release.as_ref());
-    if let Some(project) = &project
-        && !parsed.has_broken(FileKind::Project)
-    {
-        check_owners(&mut work, project);
-    }
+    check_owners(&mut work);
     let mut findings = work.findings;
     drop_consequences(&parsed, &mut findings);
     findings.sort();
@@ -183,7 +179,7 @@ struct Parts<'p, 'r> {
 }
 
 /// Lowers the project for one environment.
-fn lower(work: &mut Work<'_>, parts: &Parts<'_, '_>, files: &ProjectFiles) -> Option<Release> {
+fn lower(work: &mut Work<'_>, parts: &Parts<'_, '_>, files: &ProjectFiles) -> Release {
     let connections =
         crate::connections::make_all(work, parts.environment, parts.defaults, parts.mocks);
     let (callers, others) = caller_signatures(work);
@@ -200,17 +196,16 @@ fn lower(work: &mut Work<'_>, parts: &Parts<'_, '_>, files: &ProjectFiles) -> Op
     let (flows, runs, complete) = lower_flows(work, &project);
     check_cycles(work, &runs);
     let apis = crate::apis::with_flows(work, parts.apis, flows.values(), complete);
-    let name: Arc<str> = parts.project?.project.as_str().into();
-    Some(Release {
+    Release {
         manifest: crate::manifest::of(files),
-        project: name,
+        project: parts.project.map_or("", |own| &own.project).into(),
         environment: parts.environment.name.clone(),
         listen: Arc::clone(&parts.environment.listen),
         config: parts.environment.config.clone(),
         connections,
         flows,
         apis,
-    })
+    }
 }
 
 type Runs = BTreeMap<FlowName, Vec<(FlowName, Span)>>;
@@ -304,8 +299,17 @@ fn unknown_environment(work: &mut Work<'_>, wanted: &EnvironmentName, names: &[E
 }
 
 /// Owners that files name have to be the project's.
-fn check_owners(work: &mut Work<'_>, project: &ProjectFile) {
+fn check_owners(work: &mut Work<'_>) {
     let parsed = work.parsed;
+    let file = parsed.of_kind(FileKind::Project).find(|file| !file.broken);
+    let Some(root) = file.and_then(|file| file.document.as_ref()?.root.as_ref()) else {
+        return;
+    };
+    // The names stand in the file also where something else in it is wrong.
+    let owners = root.get("owners").and_then(Node::as_map);
+    let owners: Vec<&str> = owners.map_or_else(Vec::new, |map| {
+        map.entries.iter().map(|entry| &*entry.key.text).collect()
+    });
     for file in &parsed.files {
         if !matches!(
             file.kind,
@@ -320,29 +324,16 @@ fn check_owners(work: &mut Work<'_>, project: &ProjectFile) {
         let Some(owner) = node.as_scalar() else {
             continue;
         };
-        if project.owners.contains_key(&*owner.text) {
+        if owners.contains(&&*owner.text) {
             continue;
         }
-        let near = did_you_mean(&owner.text, project.owners.keys().map(String::as_str));
+        let near = did_you_mean(&owner.text, owners.iter().copied());
         let message = format!("the project has no owner `{}`", owner.text);
         let finding = work.error(codes::UNKNOWN_REFERENCE, node.span, message);
-        match near {
-            Some(near) => {
-                finding.help = Some(format!("did you mean `{near}`?"));
-                finding.fixes.push(crate::fix::replace(
-                    format!("use `{near}`"),
-                    node.span,
-                    near,
-                ));
-            }
-            None => {
-                let text = format!(
-                    "add it to `owners` in `sluice.yaml`: `{}: {{ contact: ... }}`",
-                    owner.text
-                );
-                finding.help = Some(text);
-            }
-        }
+        crate::fix::suggest(finding, node.span, near, || {
+            let name = &owner.text;
+            format!("add it to `owners` in `sluice.yaml`: `{name}: {{ contact: ... }}`")
+        });
     }
 }
 

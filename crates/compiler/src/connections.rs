@@ -274,30 +274,48 @@ pub(crate) fn resolve(
             let names: Vec<String> = connections.keys().map(ToString::to_string).collect();
             let near = did_you_mean(reference.of, names.iter().map(String::as_str));
             unknown_connection(work, reference.of, of_span, near);
+        } else if let Some(contract) = contract_of_broken(work, reference.of) {
+            find_target(work, &contract, &reference, span);
         }
         return None;
     };
     let plan = Arc::clone(plan);
     let target = match &plan.contract {
         None => Target::Place(reference.thing.into()),
-        Some(contract) => match contract.target(reference.thing) {
-            Some(target) => target,
-            None if work.is_damaged(contract) => return None,
-            None => {
-                unknown_target(
-                    work,
-                    contract,
-                    &reference,
-                    Span {
-                        start: of_span.end + 1,
-                        ..span
-                    },
-                );
-                return None;
-            }
-        },
+        Some(contract) => find_target(work, contract, &reference, span)?,
     };
     Some((plan, target))
+}
+
+/// Returns the contract of a connection whose file is broken otherwise: what is asked of it is
+/// checked in the same go.
+fn contract_of_broken(work: &mut Work<'_>, name: &str) -> Option<Arc<Contract>> {
+    let parsed = work.parsed;
+    let root = parsed.of_kind(FileKind::Connection).find_map(|file| {
+        let root = file.document.as_ref()?.root.as_ref()?;
+        let own = root.get("connection").and_then(Node::as_scalar)?;
+        (&*own.text == name).then_some(root)
+    })?;
+    let node = root.get("contract")?;
+    work.contract(&node.as_scalar()?.text, node.span)
+}
+
+/// Returns what a reference means in a contract; what is wrong is told.
+fn find_target(
+    work: &mut Work<'_>,
+    contract: &Contract,
+    reference: &crate::names::Reference<'_>,
+    span: Span,
+) -> Option<Target> {
+    let target = contract.target(reference.thing);
+    if target.is_none() && !work.is_damaged(contract) {
+        let span = Span {
+            start: span.start + reference.of.len() as u32 + 1,
+            ..span
+        };
+        unknown_target(work, contract, reference, span);
+    }
+    target
 }
 
 fn unknown_target(

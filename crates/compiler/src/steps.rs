@@ -33,7 +33,7 @@ use crate::de::Fields;
 use crate::flow::{FlowCx, result_name};
 use crate::names::{bad_identifier, is_identifier};
 use crate::release::{Block, StepKind, StepPlan};
-use crate::scope::{Scope, StepResult};
+use crate::scope::{Scope, StepResult, Variable};
 
 /// What every step has.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -55,6 +55,8 @@ pub(crate) struct Control {
     pub summary: &'static str,
     /// The schema of its own keys.
     pub schema: fn() -> Json,
+    /// Whether the payload behind it is the one before it.
+    pub keeps_payload: bool,
     /// Types and lowers it.
     pub lower: fn(&mut FlowCx<'_, '_>, &StepNode<'_>, &Payload) -> Option<Done>,
 }
@@ -263,12 +265,9 @@ impl FlowCx<'_, '_> {
             None => (None, reached.clone()),
         };
         let Some(done) = self.lower_verb(&step, &inner) else {
-            // What the step would have bound is unknown: later names must not be complained of.
+            self.type_loosely(&step, &inner);
             self.scope = outer;
-            if let Some(id) = written {
-                self.bind_result(id, Type::any(), false);
-            }
-            return (None, Some(unknown));
+            return (None, Some(self.behind_broken(&step, written, reached)));
         };
         if when.is_some() {
             self.leave_condition(outer, done.payload.is_some());
@@ -297,6 +296,59 @@ impl FlowCx<'_, '_> {
             span: verb.key_span,
         };
         (Some(plan), behind)
+    }
+
+    /// Types the expressions of a step that is broken otherwise, so that what is wrong in them is
+    /// told in the same go.
+    fn type_loosely(&mut self, step: &StepNode<'_>, payload: &Payload) {
+        if !matches!(&*step.verb.key.text, "call" | "write" | "run" | "reply") {
+            return;
+        }
+        for key in ["params", "with", "idempotency_key", "of", "reply"] {
+            if let Some(node) = step.get(key).filter(|node| !node.is_absent()) {
+                self.expression_at(node, &payload.ty, Expected::Anything);
+            }
+        }
+        if let Some(name) = step.get("map") {
+            map::apply(self, step, name, payload);
+        }
+    }
+
+    /// Returns what is behind a step that is broken. What it would have bound is unknown: later
+    /// steps must not be complained of.
+    fn behind_broken(
+        &mut self,
+        step: &StepNode<'_>,
+        id: Option<&str>,
+        reached: Payload,
+    ) -> Payload {
+        if let Some(id) = id {
+            self.bind_result(id, Type::any(), false);
+        }
+        let verb = &*step.verb.key.text;
+        if verb == "let" {
+            let entries = step.verb.value.as_map().map_or(&[][..], |map| &map.entries);
+            for entry in entries {
+                let slot = self.slot_named(&entry.key.text);
+                self.scope.variables.push(Variable {
+                    name: entry.key.text.clone(),
+                    ty: Type::any(),
+                    optional: false,
+                    slot,
+                });
+            }
+        }
+        let control = CONTROL.iter().find(|control| control.verb == verb);
+        match control {
+            Some(control) if control.keeps_payload => Payload {
+                replied: match verb {
+                    "reply" => Replied::Unknown,
+                    _ => reached.replied,
+                },
+                ..reached
+            },
+            _ => Payload::unknown(),
+        }
     }
 
     /// Returns the id of a step, and what is written as its id.

@@ -120,20 +120,12 @@ fn read(
     let flow = FlowName::from(config.flow.as_str());
     let flow_span = root.get("flow").map_or(root.span, |node| node.span);
     if !work.declares(FileKind::Flow, &config.flow) {
-        let known: Vec<String> = release.map_or_else(Vec::new, |release| {
-            release.flows.keys().map(ToString::to_string).collect()
-        });
-        let near = did_you_mean(&config.flow, known.iter().map(String::as_str)).map(str::to_owned);
+        let near = did_you_mean(&config.flow, work.names(FileKind::Flow));
         let message = format!("there is no flow `{}`", config.flow);
         let finding = work.error(codes::BAD_TEST, flow_span, message);
-        if let Some(near) = near {
-            finding.help = Some(format!("did you mean `{near}`?"));
-            finding.fixes.push(crate::fix::replace(
-                format!("use `{near}`"),
-                flow_span,
-                &near,
-            ));
-        }
+        crate::fix::suggest(finding, flow_span, near, || {
+            format!("add `flows/{}.yaml`", config.flow)
+        });
     }
     let mut case = TestCase {
         name: config.test.as_str().into(),

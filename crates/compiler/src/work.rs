@@ -99,6 +99,16 @@ impl<'r> Work<'r> {
         self.declared.contains(&(kind, name)) || self.declared.contains(&(kind, NAME_LOST))
     }
 
+    /// Returns the names that the files of one kind declare.
+    pub fn names(&self, kind: FileKind) -> impl Iterator<Item = &'r str> + use<'r> {
+        let parsed = self.parsed;
+        let all = declared_names(parsed).into_iter();
+        let own = all.filter(move |(own, name)| *own == kind && *name != NAME_LOST);
+        let mut names: Vec<&'r str> = own.map(|(_, name)| name).collect();
+        names.sort_unstable();
+        names.into_iter()
+    }
+
     /// Adds an error and returns it, to be completed.
     pub fn error(&mut self, code: Code, span: Span, message: impl Into<String>) -> &mut Finding {
         self.push(Finding::error(code, span, message))

@@ -24,6 +24,7 @@ pub(super) const CONTROL: Control = Control {
     verb: "call",
     summary: "Asks a system and keeps the answer as `$steps.<id>`.",
     schema: schema_of::<CallConfig>,
+    keeps_payload: true,
     lower,
 };
 

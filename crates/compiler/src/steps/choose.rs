@@ -14,6 +14,7 @@ pub(super) const CONTROL: Control = Control {
     verb: "choose",
     summary: "Goes the first way whose condition holds.",
     schema: schema_of::<ChooseConfig>,
+    keeps_payload: false,
     lower,
 };
 

@@ -13,6 +13,7 @@ pub(super) const CONTROL: Control = Control {
     verb: "dedupe",
     summary: "Ends a message whose key was seen before as a duplicate.",
     schema: schema_of::<DedupeConfig>,
+    keeps_payload: true,
     lower,
 };
 

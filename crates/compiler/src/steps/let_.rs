@@ -16,6 +16,7 @@ pub(super) const CONTROL: Control = Control {
     verb: "let",
     summary: "Binds variables: `$name` from here on.",
     schema: schema_of::<LetConfig>,
+    keeps_payload: true,
     lower,
 };
 

@@ -18,6 +18,7 @@ pub(super) const CONTROL: Control = Control {
     verb: "map",
     summary: "Replaces the payload by what a mapping makes of it.",
     schema: schema_of::<MapConfig>,
+    keeps_payload: false,
     lower,
 };
 

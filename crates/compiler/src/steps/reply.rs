@@ -16,6 +16,7 @@ pub(super) const CONTROL: Control = Control {
     verb: "reply",
     summary: "Answers the caller; the message goes on.",
     schema: schema_of::<ReplyConfig>,
+    keeps_payload: true,
     lower,
 };
 

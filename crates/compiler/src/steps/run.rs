@@ -18,6 +18,7 @@ pub(super) const CONTROL: Control = Control {
     verb: "run",
     summary: "Runs another flow and keeps its reply as `$steps.<id>`.",
     schema: schema_of::<RunConfig>,
+    keeps_payload: true,
     lower,
 };
 

@@ -15,6 +15,7 @@ pub(super) const CONTROL: Control = Control {
     verb: "split",
     summary: "Does its steps for each item of a list; the message is settled when all items are.",
     schema: schema_of::<SplitConfig>,
+    keeps_payload: true,
     lower,
 };
 

@@ -22,6 +22,7 @@ pub(super) const CONTROL: Control = Control {
     verb: "try",
     summary: "Catches the faults of its steps.",
     schema: schema_of::<TryConfig>,
+    keeps_payload: false,
     lower,
 };
 
@@ -114,11 +115,12 @@ fn check_code(cx: &mut FlowCx<'_, '_>, code: &str, span: Span) -> Option<Type> {
     if let Some((connection, rest)) = code.split_once('#') {
         return check_contract_code(cx, code, connection, rest, span);
     }
-    if !cx.project.faults.complete {
-        return None;
-    }
     let own = cx.project.faults.codes.iter().map(String::as_str);
     let near = did_you_mean(code, FaultCode::BUILT_IN.into_iter().chain(own));
+    if near.is_none() && !cx.project.faults.complete {
+        // A flow that cannot be read may raise it.
+        return None;
+    }
     let finding = cx.work.error(
         codes::UNKNOWN_FAULT,
         span,

@@ -20,6 +20,7 @@ pub(super) const CONTROL: Control = Control {
     verb: "write",
     summary: "Writes to a table, a file, whatever a connection takes.",
     schema: schema_of::<WriteConfig>,
+    keeps_payload: true,
     lower,
 };
 
