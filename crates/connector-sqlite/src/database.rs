@@ -180,6 +180,9 @@ impl File {
                 text,
             ));
         }
+        if self.config.create {
+            self.make_folder()?;
+        }
         let connection = self.connect().map_err(|error| fault(error, &self.name()))?;
         self.prepare(&connection)?;
         if access == Access::Read {
@@ -222,18 +225,36 @@ impl File {
         Ok(connection)
     }
 
-    /// Asks whether a file that does not exist yet can be made.
+    /// Makes the folder of a file that may be made.
+    fn make_folder(&self) -> Result<(), Fault> {
+        let Some(folder) = self.path.parent() else {
+            return Ok(());
+        };
+        std::fs::create_dir_all(folder).map_err(|error| {
+            let text = format!(
+                "the folder of the database file `{}` cannot be made",
+                self.name()
+            );
+            Fault::new(FaultCode::IO, Retry::Never, Blame::Config, text)
+                .with_context("folder", folder.display().to_string())
+                .with_source(error)
+        })
+    }
+
+    /// Asks whether a file that does not exist yet can be made: whether the nearest folder that
+    /// exists above it is one.
     fn probe_folder(&self) -> Result<(), Fault> {
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        if folder.is_dir() {
+        let nearest = self.path.ancestors().skip(1).find(|folder| folder.exists());
+        if nearest.is_none_or(Path::is_dir) {
             return Ok(());
         }
         let text = format!(
-            "the folder of the database file `{}` does not exist: create it",
+            "the folder of the database file `{}` cannot be made: a file is in its way",
             self.name()
         );
         let fault = Fault::new(FaultCode::NOT_FOUND, Retry::Never, Blame::Config, text);
-        Err(fault.with_context("folder", folder.display().to_string()))
+        let place = nearest.unwrap_or(&self.path).display().to_string();
+        Err(fault.with_context("in the way", place))
     }
 }
 
