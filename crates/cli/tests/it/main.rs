@@ -2,12 +2,16 @@
 
 mod binary;
 mod clean;
+mod crash;
 mod data;
 mod dead_letters;
+mod demo;
+mod estate;
 mod lowering;
 mod mock;
 mod new;
 mod pages;
+mod readme;
 mod runs;
 mod support;
 mod twenty;
