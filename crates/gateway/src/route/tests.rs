@@ -23,21 +23,23 @@ fn find(routes: &Routes<String>, method: &str, path: &str) -> String {
     }
 }
 
+const SHOP: &[(&str, &str, &str)] = &[
+    ("GET", "/", "/"),
+    ("GET", "/shop/v1", "/orders"),
+    ("POST", "/shop/v1/", "/orders"),
+    ("GET", "/shop/v1", "/orders/{id}"),
+    ("DELETE", "/shop/v1", "/orders/{id}"),
+    ("GET", "/shop/v1", "/orders/latest"),
+    ("GET", "/shop/v1", "/orders/{id}/lines/{line}"),
+    ("GET", "/shop/v1", "/orders/latest/total"),
+    ("GET", "/shop/v1", "/files/{name}"),
+    ("GET", "/shop/v1", "/files/{name}.json"),
+    ("GET", "/shop/v1", "/files/v{name}.json"),
+];
+
 #[test]
 fn the_most_fixed_route_wins() {
-    let routes = routes(&[
-        ("GET", "/", "/"),
-        ("GET", "/shop/v1", "/orders"),
-        ("POST", "/shop/v1/", "/orders"),
-        ("GET", "/shop/v1", "/orders/{id}"),
-        ("DELETE", "/shop/v1", "/orders/{id}"),
-        ("GET", "/shop/v1", "/orders/latest"),
-        ("GET", "/shop/v1", "/orders/{id}/lines/{line}"),
-        ("GET", "/shop/v1", "/orders/latest/total"),
-        ("GET", "/shop/v1", "/files/{name}"),
-        ("GET", "/shop/v1", "/files/{name}.json"),
-        ("GET", "/shop/v1", "/files/v{name}.json"),
-    ]);
+    let routes = routes(SHOP);
     let check = |method: &str, path: &str, expected: &str| {
         assert_eq!(find(&routes, method, path), expected, "{method} {path}");
     };
