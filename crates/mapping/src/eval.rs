@@ -50,8 +50,8 @@ impl Host for NoHost {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// The most operations that lie in each other, calls of functions among them; 400 by default.
-    /// Each level takes up to 1 KiB of the thread's stack (up to 4 KiB in a debug build). Beyond
-    /// it: `D1011`.
+    /// Each level takes up to 1.5 KiB of the thread's stack (3.5 KiB in a debug build): keep within
+    /// it when this is raised. Beyond it: `D1011`.
     pub depth: u32,
     /// The most operations in all; 20,000,000 by default, some seconds. Beyond it: `D1012`.
     pub steps: u64,

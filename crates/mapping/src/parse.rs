@@ -78,6 +78,14 @@ impl SyntaxError {
     }
 }
 
+impl std::fmt::Display for SyntaxError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)
+    }
+}
+
+impl std::error::Error for SyntaxError {}
+
 /// Returns message and help of a code.
 fn words(code: &'static str, detail: &str) -> (String, String) {
     let (message, help) = match code {

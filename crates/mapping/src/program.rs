@@ -298,3 +298,6 @@ fn moved(errors: Vec<SyntaxError>, start: u32) -> impl Iterator<Item = SyntaxErr
         error
     })
 }
+
+#[cfg(test)]
+mod tests;

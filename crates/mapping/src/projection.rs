@@ -129,7 +129,10 @@ impl Reads {
         let name = Name::new(name);
         let mut found = Places::new();
         for place in context {
-            let known = self.places[*place].fields.iter().find(|(own, _)| *own == name);
+            let known = self.places[*place]
+                .fields
+                .iter()
+                .find(|(own, _)| *own == name);
             let below = match known {
                 Some((_, below)) => *below,
                 None => {

@@ -517,7 +517,8 @@ fn decimal_to_f64(decimal: Decimal) -> f64 {
     ];
     let mantissa = decimal.mantissa();
     match POWERS.get(decimal.scale() as usize) {
-        Some(power) if mantissa.unsigned_abs() <= 1 << 53 => mantissa as f64 / power,
+        // Converting 64 bits is one instruction, 128 a call.
+        Some(power) if mantissa.unsigned_abs() <= 1 << 53 => mantissa as i64 as f64 / power,
         _ => decimal.to_string().parse().unwrap_or(f64::NAN),
     }
 }

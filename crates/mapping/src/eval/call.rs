@@ -158,7 +158,7 @@ impl<'a> Machine<'_, 'a> {
         context: &Item<'a>,
     ) -> Outcome<Item<'a>> {
         self.enter()?;
-        let mut tail = Tail::Call(function.clone(), arguments);
+        let mut tail = self.apply_once(function, arguments, context)?;
         loop {
             match tail {
                 Tail::Done(item) => {
@@ -413,7 +413,11 @@ impl<'a> Machine<'_, 'a> {
             arguments.push(item);
         }
         let function = FunctionItem::item(FunctionKind::Lambda(lambda));
-        self.apply(&function, arguments, context).map_err(|inner| {
+        // It takes more of the stack than other calls do.
+        self.enter()?;
+        let result = self.apply(&function, arguments, context);
+        self.leave();
+        result.map_err(|inner| {
             // The limits are those of the whole evaluation, not of the text.
             if matches!(inner.error.code, "D1011" | "D1012" | "D2015") {
                 return inner;

@@ -5,6 +5,8 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
+use sluice_model::value::Value;
+
 use crate::ast::BinaryOperator;
 use crate::eval::Mode;
 use crate::eval::failure::{Explain, Outcome, failure};
@@ -49,6 +51,36 @@ pub(crate) fn ordered<'a>(
         BinaryOperator::Greater => ordering.is_gt(),
         _ => ordering.is_ge(),
     }))
+}
+
+/// Compares a value with a constant, which needs no item then; `None` where that takes more.
+#[inline]
+pub(crate) fn with_constant(
+    operator: BinaryOperator,
+    left: &Item<'_>,
+    constant: &Value<'static>,
+) -> Option<bool> {
+    let ordering = match (left, constant) {
+        (Item::Int(left), Value::Int(right)) => left.cmp(right),
+        (left, Value::Text(right)) => {
+            let left = left.as_str()?;
+            match operator {
+                BinaryOperator::Equal => return Some(left == right.as_str()),
+                BinaryOperator::NotEqual => return Some(left != right.as_str()),
+                _ => return None,
+            }
+        }
+        _ => return None,
+    };
+    Some(match operator {
+        BinaryOperator::Equal => ordering.is_eq(),
+        BinaryOperator::NotEqual => ordering.is_ne(),
+        BinaryOperator::Less => ordering.is_lt(),
+        BinaryOperator::LessOrEqual => ordering.is_le(),
+        BinaryOperator::Greater => ordering.is_gt(),
+        BinaryOperator::GreaterOrEqual => ordering.is_ge(),
+        _ => return None,
+    })
 }
 
 /// Orders two numbers or two texts; `None` for anything else.

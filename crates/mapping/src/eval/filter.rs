@@ -58,12 +58,18 @@ impl<'a> Machine<'_, 'a> {
             Item::Missing => return Ok(Vec::new()),
             other => other.count(),
         };
-        let mut passing = Vec::new();
+        self.spend(count as u64)?;
+        let mut passing = Vec::with_capacity(count.min(64));
         for index in 0..count {
             let item = input.at(index);
-            let result = self.eval(test, &item)?;
-            for _ in 0..passes(&result, index, count) {
-                passing.push(item.clone());
+            match self.eval(test, &item)? {
+                Item::Bool(true) => passing.push(item),
+                Item::Bool(false) => {}
+                result => {
+                    for _ in 0..passes(&result, index, count) {
+                        passing.push(item.clone());
+                    }
+                }
             }
         }
         Ok(passing)

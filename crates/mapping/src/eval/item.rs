@@ -12,8 +12,9 @@ use crate::signature::Kinds;
 /// A value while an expression is evaluated; [`Item::Missing`] is the reference's `undefined`.
 ///
 /// It fits in two registers, and so does a result that holds one: evaluating hands millions of them
-/// around.
+/// around. The tag takes a whole word, so that the rest is moved as one, whatever it is.
 #[derive(Clone, Default)]
+#[repr(u64)]
 pub(crate) enum Item<'a> {
     #[default]
     Missing,
@@ -172,8 +173,10 @@ impl<'a> Item<'a> {
     /// Returns the number, as an integer where it is one.
     #[inline]
     pub(crate) fn number(float: f64) -> Item<'a> {
-        if float.fract() == 0.0 && float.abs() < 9.2e18 {
-            Item::Int(float as i64)
+        // The conversion cuts off and saturates: it comes back the same for integers only.
+        let int = float as i64;
+        if int as f64 == float && float.abs() < 9.2e18 {
+            Item::Int(int)
         } else {
             Item::Float(float)
         }

@@ -1,7 +1,7 @@
 //! Operators on values: arithmetic, truth, concatenation.
 
 use rust_decimal::Decimal;
-use sluice_model::value::Text;
+use sluice_model::value::{Text, Value};
 
 use crate::ast::BinaryOperator;
 use crate::eval::Mode;
@@ -10,7 +10,7 @@ use crate::eval::item::Item;
 use crate::eval::machine::Machine;
 use crate::eval::output::shown;
 use crate::eval::text::{self, Layout};
-use crate::ir::Node;
+use crate::ir::{Node, Op};
 
 /// Returns what a value counts as where a boolean is needed (`$boolean`).
 #[inline]
@@ -44,6 +44,13 @@ impl<'a> Machine<'_, 'a> {
     ) -> Outcome<Item<'a>> {
         let left = self.eval(&two.0, context)?;
         let right = self.eval(&two.1, context)?;
+        if self.mode == Mode::Dynamic
+            && let (Some(a), Some(b)) = (left.as_f64(), right.as_f64())
+            && a.is_finite()
+            && b.is_finite()
+        {
+            return Ok(Item::number(in_doubles(operator, a, b)));
+        }
         if let Some(failure) = misfit(&left, operator, "T2001", "left", &two.0)
             .or_else(|| misfit(&right, operator, "T2002", "right", &two.1))
         {
@@ -54,9 +61,9 @@ impl<'a> Machine<'_, 'a> {
         }
         match self.mode {
             Mode::Dynamic => {
-                let a = finite(&left).within(operator.as_str()).at(two.0.range)?;
-                let b = finite(&right).within(operator.as_str()).at(two.1.range)?;
-                Ok(Item::number(in_doubles(operator, a, b)))
+                finite(&left).within(operator.as_str()).at(two.0.range)?;
+                finite(&right).within(operator.as_str()).at(two.1.range)?;
+                Ok(Item::Missing)
             }
             Mode::Checked => exact(operator, &left, &right)
                 .within(operator.as_str())
@@ -112,6 +119,10 @@ impl<'a> Machine<'_, 'a> {
         context: &Item<'a>,
     ) -> Outcome<()> {
         for node in nodes {
+            if let Op::Constant(Value::Text(text)) = &node.op {
+                buffer.push_str(text);
+                continue;
+            }
             let item = self.eval(node, context)?;
             let before = buffer.len();
             match &item {

@@ -18,10 +18,14 @@ pub(super) struct Gathered<'a> {
     last: bool,
 }
 
+/// The most items that room is made for before they are there.
+const ROOM_MAX: usize = 1024;
+
 impl<'a> Gathered<'a> {
-    pub(super) fn new(last: bool) -> Self {
+    /// Returns nothing yet, with room for `count` items.
+    pub(super) fn new(last: bool, count: usize) -> Self {
         Self {
-            items: Vec::new(),
+            items: Vec::with_capacity(count.min(ROOM_MAX)),
             whole: None,
             results: 0,
             last,
@@ -159,11 +163,21 @@ impl<'a> Machine<'_, 'a> {
                     _ => continue,
                 }
             }
-            let mut gathered = Gathered::new(last);
+            let mut gathered = Gathered::new(last, item.count());
             self.spend(item.count() as u64)?;
-            for part in item.items() {
-                let found = self.lookup(&part, key)?;
-                gathered.push(found);
+            match &item {
+                Item::InList(values) => {
+                    for value in values.iter() {
+                        let found = self.lookup(&Item::of(value), key)?;
+                        gathered.push(found);
+                    }
+                }
+                other => {
+                    for part in other.items() {
+                        let found = self.lookup(&part, key)?;
+                        gathered.push(found);
+                    }
+                }
             }
             if let Some(whole) = gathered.whole {
                 return Ok(whole);
@@ -202,7 +216,7 @@ impl<'a> Machine<'_, 'a> {
         for (index, step) in path.steps.iter().enumerate() {
             let last = index + 1 == count;
             let gathered = if step.once {
-                let mut gathered = Gathered::new(true);
+                let mut gathered = Gathered::new(true, 1);
                 let whole = whole_input(&input, spread);
                 let item = self.step(step, &whole)?;
                 match item {
@@ -273,7 +287,8 @@ impl<'a> Machine<'_, 'a> {
         spread: bool,
         last: bool,
     ) -> Outcome<Gathered<'a>> {
-        let mut gathered = Gathered::new(last);
+        let count = if spread { input.count() } else { 1 };
+        let mut gathered = Gathered::new(last, count);
         if let StepOp::Sort(terms, range) = &step.kind {
             let items = if spread {
                 input.items().collect()

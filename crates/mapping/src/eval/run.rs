@@ -11,10 +11,23 @@ use crate::ir::{ArrayItem, BlockNode, ConditionNode, Node, Op, Place, Variable};
 
 use std::rc::Rc;
 
+use sluice_model::value::{Key, Name, Record};
+
 impl<'a> Machine<'_, 'a> {
     /// Evaluates `node` in `context`. A sequence of one item comes out as that item.
+    ///
+    /// A field of a record of the input, which most leaves of a mapping are, takes no call.
     #[inline]
     pub(crate) fn eval(&mut self, node: &Node, context: &Item<'a>) -> Outcome<Item<'a>> {
+        if let (Op::Fields(keys), Item::InRecord(record)) = (&node.op, context)
+            && let [Key::Name(name)] = &**keys
+        {
+            return Ok(field_of(record, *name));
+        }
+        self.eval_any(node, context)
+    }
+
+    fn eval_any(&mut self, node: &Node, context: &Item<'a>) -> Outcome<Item<'a>> {
         match &node.op {
             Op::Constant(value) => Ok(Item::of_constant(value)),
             Op::Context => Ok(unwrapped(context)),
@@ -225,6 +238,11 @@ impl<'a> Machine<'_, 'a> {
         context: &Item<'a>,
     ) -> Outcome<Item<'a>> {
         let left = self.eval(&two.0, context)?;
+        if let Op::Constant(constant) = &two.1.op
+            && let Some(result) = compare::with_constant(operator, &left, constant)
+        {
+            return Ok(Item::Bool(result));
+        }
         let right = self.eval(&two.1, context)?;
         match operator {
             BinaryOperator::Equal | BinaryOperator::NotEqual => {
@@ -304,6 +322,13 @@ impl<'a> Machine<'_, 'a> {
 
 /// The most items that `..` may give, as in the reference.
 const RANGE_MAX: i128 = 10_000_000;
+
+fn field_of<'a>(record: &'a Record<'a>, name: Name) -> Item<'a> {
+    match record.get(name) {
+        Some(value) => Item::of(value),
+        None => Item::Missing,
+    }
+}
 
 /// Returns the context as `$` gives it: not the wrapper of an input that is a list.
 #[inline]

@@ -134,6 +134,8 @@ impl<'a> Matcher<'a> {
         limit: usize,
         visit: &mut dyn FnMut(&mut Machine<'_, 'a>, &Match<'a>) -> Outcome<()>,
     ) -> Outcome<()> {
+        // What the visitor calls lies on a deep stack already.
+        machine.enter()?;
         let mut found = self.first(machine, text)?;
         let mut count = 0;
         while let Some(current) = found
@@ -143,6 +145,7 @@ impl<'a> Matcher<'a> {
             found = self.next(machine, text, &current)?;
             count += 1;
         }
+        machine.leave();
         Ok(())
     }
 }

@@ -354,10 +354,9 @@ fn digits(mantissa: f64, format: &Format, symbols: &Symbols) -> String {
     let (integer, fraction) = text.split_once('.').unwrap_or((&text, ""));
     let integer = integer.trim_start_matches('0');
     let fraction = fraction.trim_end_matches('0');
-    let mut integer: Vec<char> = integer.chars().collect();
-    while integer.len() < format.integer_min {
-        integer.insert(0, '0');
-    }
+    let missing = format.integer_min.saturating_sub(integer.len());
+    let padding = std::iter::repeat_n('0', missing);
+    let mut integer: Vec<char> = padding.chain(integer.chars()).collect();
     let mut fraction: Vec<char> = fraction.chars().collect();
     while fraction.len() < format.fraction_min {
         fraction.push('0');

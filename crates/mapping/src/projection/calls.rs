@@ -140,7 +140,12 @@ impl Reads {
             Use::Select | Use::Map => {
                 let maps = matches!(use_of(function), Use::Map);
                 match rest {
-                    [Expr { kind: ExprKind::Lambda(lambda), .. }] => {
+                    [
+                        Expr {
+                            kind: ExprKind::Lambda(lambda),
+                            ..
+                        },
+                    ] => {
                         self.each_item(lambda, &subject, context);
                     }
                     _ => {

@@ -37,11 +37,17 @@ fn what_is_named_is_read() {
     assert_eq!(reads("{'x': a.b, 'y': [c.d]}"), "{a{b} c{d}}");
     assert_eq!(reads("lines[qty > 0].{'sku': sku}"), "{lines{qty sku}}");
     assert_eq!(reads("lines^(>price).name"), "{lines{name price}}");
-    assert_eq!(reads("lines{category: $sum(price)}"), "{lines{category price}}");
+    assert_eq!(
+        reads("lines{category: $sum(price)}"),
+        "{lines{category price}}"
+    );
     assert_eq!(reads("$count(lines)"), "{lines{}}");
     assert_eq!(reads("$exists(a.b) ? 1"), "{a{b{}}}");
     assert_eq!(reads("a ? b : c"), "{a b c}");
-    assert_eq!(reads("lines@$l.{'x': $l.sku, 'y': other}"), "{lines{sku} other}");
+    assert_eq!(
+        reads("lines@$l.{'x': $l.sku, 'y': other}"),
+        "{lines{sku} other}"
+    );
     assert_eq!(reads("lines#$i[$i > 1].sku"), "{lines{sku}}");
     assert_eq!(reads("$substring(a, 1) & $string(b) & $trim(c)"), "{a b c}");
     assert_eq!(reads("a.($keys()) & b.$spread()"), "{a b}");
@@ -56,11 +62,20 @@ fn variables_and_functions_are_followed() {
         "{b c}",
         "an argument of a function is needed as a whole"
     );
-    assert_eq!(reads("$map(lines, function($l){ $l.a & x })"), "{lines{a} x}");
-    assert_eq!(reads("$filter(lines, function($l){ $l.a > 1 }).b"), "{lines{a b}}");
+    assert_eq!(
+        reads("$map(lines, function($l){ $l.a & x })"),
+        "{lines{a} x}"
+    );
+    assert_eq!(
+        reads("$filter(lines, function($l){ $l.a > 1 }).b"),
+        "{lines{a b}}"
+    );
     assert_eq!(reads("lines ~> $filter(function($l){ $l.a })"), "{lines}");
     assert_eq!(reads("a.b ~> $uppercase"), "{a{b}}");
-    assert_eq!(reads("($x := a; $g := function(){ $x.b }; $x := c; $g())"), "{a{b} c}");
+    assert_eq!(
+        reads("($x := a; $g := function(){ $x.b }; $x := c; $g())"),
+        "{a{b} c}"
+    );
     assert_eq!(reads("[a, b].c"), "{a{c} b{c}}");
     assert_eq!(reads("($y := true ? a : b; $y.c)"), "{a{c} b{c}}");
     assert_eq!(reads("$reverse(a).b"), "{a{b}}");
