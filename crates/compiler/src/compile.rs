@@ -155,7 +155,8 @@ impl ByEnvironment {
 /// A file that is not well-formed has lost entries: what follows from that is no finding of its
 /// own.
 fn drop_consequences(parsed: &Parsed, findings: &mut Findings) {
-    const CONSEQUENCES: [Code; 5] = [
+    const CONSEQUENCES: [Code; 6] = [
+        codes::WRONG_TYPE,
         codes::MISSING_KEY,
         codes::REPLY,
         codes::STEP_VERB,

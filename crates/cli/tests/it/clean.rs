@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::support::{compile_folder, serious, shown};
+use sluice_testkit::markdown;
+
+use crate::support::{compile_files, compile_folder, serious, shown};
 
 #[test]
 fn the_examples_are_clean_in_every_environment() {
@@ -23,4 +25,16 @@ fn the_examples_are_clean_in_every_environment() {
             assert!(compiled.release.is_some(), "{name}, {environment}");
         }
     }
+}
+
+#[test]
+fn small_projects_are_clean() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/clean.md");
+    let mut cases = 0;
+    markdown::run(&path, |case| {
+        cases += 1;
+        let compiled = compile_files(case.files());
+        vec![("findings", shown(serious(&compiled), &compiled.sources))]
+    });
+    assert_eq!(cases, 10, "cases of `clean.md`");
 }
