@@ -31,9 +31,9 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments.as_slice() {
         ["test"] => test::run(&environment),
-        ["tidy"] => tidy::run(&environment),
-        ["bench", rest @ ..] => bench::run(&environment, rest),
-        ["record"] => record::run(&environment),
+        ["tidy"] => tidy::run(&environment).map(|()| true),
+        ["bench", rest @ ..] => bench::run(&environment, rest).map(|()| true),
+        ["record"] => record::run(&environment).map(|()| true),
         ["help" | "-h" | "--help"] => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;
@@ -44,7 +44,8 @@ fn main() -> ExitCode {
         }
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE

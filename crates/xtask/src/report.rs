@@ -51,9 +51,15 @@ impl Report {
             || line.contains("process didn't exit successfully")
     }
 
-    /// Ends the report: the last binary has to have had its result too.
-    pub fn end(&mut self) -> Option<String> {
-        self.missing_result()
+    /// Ends the report: the last binary has to have had its result too, and if cargo failed
+    /// without any test that did, that is a failure of its own.
+    pub fn end(&mut self, succeeded: bool) -> Option<String> {
+        let gone = self.missing_result();
+        if !succeeded && self.failed == 0 {
+            self.failed = 1;
+            return Some("    cargo failed before the tests were through".to_owned());
+        }
+        gone
     }
 
     /// Returns the line that sums everything up.

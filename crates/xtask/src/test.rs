@@ -13,11 +13,12 @@ use crate::report::Report;
 
 const STAGES: usize = 4;
 
-/// Runs all stages; the first that fails ends it.
+/// Runs all stages; the first that fails ends it. Returns whether all tests passed: the last line
+/// that is printed counts them.
 ///
 /// # Errors
-/// If a stage fails, or a tool that it needs is missing.
-pub fn run(environment: &Environment) -> Result<()> {
+/// If an earlier stage fails, or a tool that it needs is missing.
+pub fn run(environment: &Environment) -> Result<bool> {
     tools()?;
     corpora(environment)?;
     let stages: [(&str, &[&str]); STAGES - 1] = [
@@ -53,18 +54,18 @@ pub fn run(environment: &Environment) -> Result<()> {
     begin(STAGES, "run tests", &command);
     let log = environment.scratch().join("test.log");
     let ((report, succeeded), cost) = process::measured(|| tests(&mut command, &log))?;
-    end(cost);
+    if succeeded {
+        end(cost);
+    } else {
+        let log = log.strip_prefix(&environment.root).unwrap_or(&log);
+        println!("stage `run tests`: repair what is shown above");
+        println!("what every test printed: {}", log.display());
+    }
     for said in &report.not_run {
         println!("not run: {said}");
     }
-    if !succeeded || report.failed != 0 {
-        println!("what every test printed: target/xtask/test.log");
-    }
     println!("{}", report.summary());
-    if !succeeded || report.failed != 0 {
-        bail!("stage `run tests`: repair what is shown above");
-    }
-    Ok(())
+    Ok(succeeded)
 }
 
 fn begin(number: usize, name: &str, command: &Command) {
@@ -139,8 +140,9 @@ fn tests(command: &mut Command, log: &Path) -> Result<(Report, bool)> {
         }
     }
     let status = child.wait().context("cannot wait for the tests")?;
-    if let Some(shown) = report.end() {
+    if let Some(shown) = report.end(status.success()) {
         println!("{shown}");
     }
-    Ok((report, status.success()))
+    let succeeded = status.success() && report.failed == 0;
+    Ok((report, succeeded))
 }

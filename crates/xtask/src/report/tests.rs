@@ -3,7 +3,7 @@ use crate::report::Report;
 fn read(text: &str) -> (Report, Vec<String>) {
     let mut report = Report::default();
     let mut shown: Vec<String> = text.lines().filter_map(|line| report.line(line)).collect();
-    shown.extend(report.end());
+    shown.extend(report.end(true));
     (report, shown)
 }
 
@@ -110,6 +110,14 @@ error: test failed, to rerun pass `--lib`
             .iter()
             .any(|line| line.starts_with("error: test failed"))
     );
+}
+
+#[test]
+fn a_failure_of_cargo_is_a_failure() {
+    let mut report = Report::default();
+    assert!(report.line("error: no such file").is_some());
+    assert!(report.end(false).is_some());
+    assert_eq!(report.summary(), "0 passed, 1 failed");
 }
 
 #[test]
