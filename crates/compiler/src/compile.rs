@@ -196,6 +196,7 @@ fn lower(work: &mut Work<'_>, parts: &Parts<'_, '_>, files: &ProjectFiles) -> Re
     };
     let (flows, runs, complete) = lower_flows(work, &project);
     check_cycles(work, &runs);
+    crate::flow::check_unused_mappings(work, &project);
     let apis = crate::apis::with_flows(work, parts.apis, flows.values(), complete);
     Release {
         manifest: crate::manifest::of(files),

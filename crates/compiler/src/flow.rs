@@ -204,6 +204,18 @@ pub(crate) fn lower(work: &mut Work<'_>, project: &Project<'_>, root: &Node) -> 
     })
 }
 
+/// Types the mappings that no flow has applied, so that their mistakes are told as well.
+pub(crate) fn check_unused_mappings(work: &mut Work<'_>, project: &Project<'_>) {
+    let typed = std::mem::take(&mut work.typed_mappings);
+    let mut cx = FlowCx::new(work, project, &crate::from::unknown_shape());
+    for (name, mapping) in project.mappings.iter() {
+        if !typed.contains(&mapping.file) {
+            cx.unused_mapping(name, mapping);
+        }
+    }
+    cx.work.typed_mappings.clear();
+}
+
 fn lower_keys(cx: &mut FlowCx<'_, '_>, node: &Node, input: &Type) -> Vec<(Arc<str>, ExprId)> {
     let Some(map) = node.as_map() else {
         let found = node.kind_name();

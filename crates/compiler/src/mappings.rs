@@ -73,6 +73,11 @@ impl Mappings {
         all
     }
 
+    /// Returns all of them with their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Mapping)> {
+        self.by_name.iter()
+    }
+
     /// Returns the mapping `name`; `None` if there is none, which is a finding at `span` then.
     pub fn get(&self, work: &mut Work<'_>, name: &str, span: Span) -> Option<&Mapping> {
         if let Some(mapping) = self.by_name.get(name) {

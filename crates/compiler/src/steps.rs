@@ -301,15 +301,24 @@ impl FlowCx<'_, '_> {
     /// Types the expressions of a step that is broken otherwise, so that what is wrong in them is
     /// told in the same go.
     fn type_loosely(&mut self, step: &StepNode<'_>, payload: &Payload) {
-        if !matches!(&*step.verb.key.text, "call" | "write" | "run" | "reply") {
-            return;
-        }
-        for key in ["params", "with", "idempotency_key", "of", "reply"] {
+        const EXPRESSIONS: [&str; 10] = [
+            "params",
+            "with",
+            "idempotency_key",
+            "of",
+            "reply",
+            "let",
+            "compute",
+            "filter",
+            "split",
+            "dedupe",
+        ];
+        for key in EXPRESSIONS {
             if let Some(node) = step.get(key).filter(|node| !node.is_absent()) {
                 self.expression_at(node, &payload.ty, Expected::Anything);
             }
         }
-        if let Some(name) = step.get("map") {
+        if let Some(name) = step.get("map").filter(|_| &*step.verb.key.text != "map") {
             map::apply(self, step, name, payload);
         }
     }

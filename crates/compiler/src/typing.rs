@@ -365,6 +365,7 @@ impl FlowCx<'_, '_> {
     ) -> Option<(ExprId, Type)> {
         let mappings = self.project.mappings;
         let mapping = mappings.get(self.work, name, span)?.clone();
+        self.work.typed_mappings.insert(mapping.file);
         let from = declared(self.work, mapping.from.as_ref());
         if let Some(from) = &from {
             self.check_fits(input, from, span);
@@ -426,6 +427,22 @@ impl FlowCx<'_, '_> {
             CompiledExpr::compile(&source_of(&checked.tree), &slots, span)
         };
         Some((self.add_expression(compiled), output))
+    }
+
+    /// Types a mapping that no flow applies, by what its header declares.
+    pub fn unused_mapping(&mut self, name: &str, mapping: &crate::mappings::Mapping) {
+        let mut given = Vec::new();
+        for (name, declared) in &mapping.given {
+            let ty = self.work.type_named(&declared.name, declared.span);
+            given.push(Variable {
+                name: Arc::clone(name),
+                ty: ty.unwrap_or_else(Type::any),
+                optional: false,
+                slot: self.slot(),
+            });
+        }
+        let start = Span::new(mapping.file, 0, 0);
+        self.mapping_at(name, start, &Type::any(), given);
     }
 
     /// Returns how long each try of an effect may take.
@@ -551,6 +568,13 @@ impl Typing for FlowCx<'_, '_> {
                 self.add_expression(CompiledExpr::nothing(expr.span)),
                 Type::any(),
             ),
+        }
+    }
+
+    fn narrowed(&mut self, condition: Expr, input: &Type) -> Type {
+        match self.work.node_at(condition.span) {
+            Some(node) => self.narrow_to(node, input, true),
+            None => input.clone(),
         }
     }
 

@@ -10,7 +10,7 @@ use sluice_contracts::contract::{Contract, ContractFile, LookupError};
 use sluice_model::codes;
 use sluice_model::finding::{Code, Finding, Findings, Severity, did_you_mean};
 use sluice_model::operation::Target;
-use sluice_model::span::Span;
+use sluice_model::span::{FileId, Span};
 use sluice_model::types::Type;
 use sluice_sdk::check::{Check, CheckError, Problem};
 use sluice_sdk::config::{Config, FormatRef, TypeName};
@@ -33,6 +33,8 @@ pub(crate) struct Work<'r> {
     pub findings: Findings,
     contracts: BTreeMap<Arc<str>, Option<Arc<Contract>>>,
     damaged: HashSet<Arc<str>>,
+    /// The mappings that some flow of the environment applies.
+    pub typed_mappings: HashSet<FileId>,
     declared: HashSet<(FileKind, &'r str)>,
     schemas: HashMap<TypeId, Arc<Json>>,
     merged: HashMap<MergedKey, Arc<Json>>,
@@ -87,6 +89,7 @@ impl<'r> Work<'r> {
             findings: Findings::default(),
             contracts: BTreeMap::new(),
             damaged: HashSet::new(),
+            typed_mappings: HashSet::new(),
             declared: declared_names(parsed),
             schemas: HashMap::new(),
             merged: HashMap::new(),

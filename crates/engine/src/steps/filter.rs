@@ -35,7 +35,8 @@ impl Step for Filter {
         input: &Type,
     ) -> Result<(Self, Type), Vec<Problem>> {
         let (condition, _) = cx.expression(config.filter, input, Expected::Condition);
-        Ok((Self { condition }, input.clone()))
+        let output = cx.narrowed(config.filter, input);
+        Ok((Self { condition }, output))
     }
 
     fn apply(&self, run: &mut dyn RunView) -> Result<Next, Fault> {
