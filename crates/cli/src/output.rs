@@ -3,7 +3,6 @@
 use std::io::{IsTerminal, Write};
 
 use clap::ValueEnum;
-use sluice_compiler::compile::Compiled;
 use sluice_compiler::render;
 use sluice_model::finding::Findings;
 use sluice_model::span::Sources;
@@ -130,12 +129,4 @@ pub fn code_of(findings: &Findings, deny_warnings: bool) -> u8 {
     };
     let refused = findings.iter().any(|finding| limit <= finding.severity);
     if refused { exit::FINDINGS } else { exit::OK }
-}
-
-/// Prints the errors of a compilation that a verb cannot go on with.
-///
-/// # Errors
-/// If standard output is closed.
-pub fn refused(compiled: &Compiled, output: Output) -> std::io::Result<u8> {
-    findings(&compiled.findings, &compiled.sources, output, false)
 }

@@ -160,8 +160,11 @@ fn start_erp(cx: &Cx) -> anyhow::Result<MockServer> {
     if findings.has_errors() {
         bail!("the ERP's contract cannot be read");
     }
-    let options =
-        MockOptions { listen: "127.0.0.1:0".to_owned(), seed: 1, ..MockOptions::default() };
+    let options = MockOptions {
+        listen: "127.0.0.1:0".to_owned(),
+        seed: 1,
+        ..MockOptions::default()
+    };
     mock::serve(Arc::new(contract), &options, cx).map_err(|fault| anyhow!(fault.private()))
 }
 
@@ -197,7 +200,11 @@ async fn watch(
         if args.rows <= rows && args.orders <= answers.done() && wanted <= orders {
             return Ok(());
         }
-        if let Some(status) = served.child.try_wait().context("cannot watch the process")? {
+        if let Some(status) = served
+            .child
+            .try_wait()
+            .context("cannot watch the process")?
+        {
             bail!("the process that runs the flows ended by itself: {status}");
         }
         if done != last.0 {
@@ -231,11 +238,21 @@ impl Served {
         let pid = child.id().context("the process has ended at once")?;
         let out = child.stdout.take().context("the process has no output")?;
         let mut lines = BufReader::new(out).lines();
-        let line = lines.next_line().await?.context("the process ended before it was ready")?;
-        let ready: serde_json::Value = serde_json::from_str(&line)
-            .with_context(|| format!("the process said `{line}`"))?;
-        let address = ready["address"].as_str().context("the process gave no address")?.to_owned();
-        Ok(Self { child, address, pid })
+        let line = lines
+            .next_line()
+            .await?
+            .context("the process ended before it was ready")?;
+        let ready: serde_json::Value =
+            serde_json::from_str(&line).with_context(|| format!("the process said `{line}`"))?;
+        let address = ready["address"]
+            .as_str()
+            .context("the process gave no address")?
+            .to_owned();
+        Ok(Self {
+            child,
+            address,
+            pid,
+        })
     }
 
     /// The most memory that the process ever had, in MiB.
@@ -249,7 +266,9 @@ impl Served {
 
     /// Asks the process to stop, and waits until it has.
     async fn stop(&mut self) -> anyhow::Result<()> {
-        let pid = i32::try_from(self.pid).ok().and_then(rustix::process::Pid::from_raw);
+        let pid = i32::try_from(self.pid)
+            .ok()
+            .and_then(rustix::process::Pid::from_raw);
         let pid = pid.context("the process has no id")?;
         rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
         let status = self.child.wait().await?;

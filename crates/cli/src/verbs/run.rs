@@ -21,7 +21,7 @@ use sluice_store::release::Release as StoredRelease;
 use sluice_store::store::Store;
 
 use crate::exit::{FINDINGS, OK, usage};
-use crate::output::{self, OutputArgs};
+use crate::output::{self, Output, OutputArgs};
 use crate::process;
 use crate::registry::registry;
 use crate::target::{EnvironmentArgs, ProjectArgs};
@@ -55,54 +55,25 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
 async fn serve(args: &Args) -> anyhow::Result<u8> {
     let root = args.project.root()?;
     let (cx, process) = process::context(&root);
-    let files = args.project.files()?;
-    let registry = registry();
-    let environment = Some(args.environment.name());
-    let options = Options { environment: environment.clone(), ..Options::default() };
-    let compiled = compile(&files, &registry, &options);
-    if !compiled.findings.is_empty() {
-        output::findings(&compiled.findings, &compiled.sources, args.output.output, false)?;
-    }
-    let Some(release) = compiled.release else { return Ok(FINDINGS) };
-    let mocks = start_mocks(&release, &cx)?;
-    let release = if mocks.is_empty() {
-        release
-    } else {
-        // The connections that a mock stands for are made anew, with its address.
-        let urls = mocks
-            .iter()
-            .map(|(name, mock)| (name.clone(), format!("http://{}", mock.address())))
-            .collect();
-        let options = Options { environment, mocks: urls, only: true };
-        let again = compile(&files, &registry, &options).release;
-        again.ok_or_else(|| anyhow!("the project has changed while it was started"))?
+    let Some((release, mocks)) = prepare(args, &cx)? else {
+        return Ok(FINDINGS);
     };
-    let release = Arc::new(release);
-    let listen = args.listen.clone().unwrap_or_else(|| release.listen.to_string());
-    let front = match release.apis.is_empty() {
-        true => None,
-        false => {
-            let front = Front::bind(&listen, FrontLimits::default(), &cx);
-            Some(Arc::new(front.map_err(|fault| usage(fault.public().to_owned()))?))
-        }
-    };
+    let front = listen(args, &release, &cx)?;
     let address = front.as_ref().map(|front| front.address().to_string());
     let data = args.environment.data_folder(&root);
     let store: Arc<dyn Store> = Arc::new(process::own(&data, &cx, address.clone())?);
     keep_release(&release, &*store, &cx).await?;
-    if let Some(front) = &front {
-        front.install(&release.apis);
-    }
     let ports = GatewayPorts(front.clone());
-    let running =
-        Engine::start(Arc::clone(&release), Arc::clone(&store), &cx, &ports, Limits::default())
-            .map_err(|fault| anyhow!(fault.private()))?;
+    let running = Engine::start(Arc::clone(&release), store, &cx, &ports, Limits::default())
+        .map_err(|fault| anyhow!(fault.private()))?;
     tell_ready(args, &release, address.as_deref(), &mocks, &data)?;
     stopped().await?;
     output::say("stopping: finishing what is under way");
     let deadline = Duration::from_secs(args.drain);
-    if let Some(front) = &front {
-        let _ = front.drain(deadline).await;
+    if let Some(front) = &front
+        && !front.drain(deadline).await
+    {
+        output::say("some requests were cut off: they did not end in time");
     }
     running.drain(deadline).await;
     drop(mocks);
@@ -110,13 +81,68 @@ async fn serve(args: &Args) -> anyhow::Result<u8> {
     Ok(OK)
 }
 
+type Mocks = Vec<(ConnectionName, MockServer)>;
+
+/// Compiles the project and starts the mocks that its environment asks for; `None` if there are
+/// errors, which are told.
+fn prepare(args: &Args, cx: &Cx) -> anyhow::Result<Option<(Arc<Release>, Mocks)>> {
+    let files = args.project.files()?;
+    let registry = registry();
+    let environment = Some(args.environment.name());
+    let options = Options {
+        environment: environment.clone(),
+        ..Options::default()
+    };
+    let compiled = compile(&files, &registry, &options);
+    if !compiled.findings.is_empty() {
+        output::findings(&compiled.findings, &compiled.sources, Output::Text, false)?;
+    }
+    let Some(release) = compiled.release else {
+        return Ok(None);
+    };
+    let mocks = start_mocks(&release, cx)?;
+    if mocks.is_empty() {
+        return Ok(Some((Arc::new(release), mocks)));
+    }
+    // The connections that a mock stands for are made anew, with its address.
+    let urls = mocks
+        .iter()
+        .map(|(name, mock)| (name.clone(), format!("http://{}", mock.address())))
+        .collect();
+    let options = Options {
+        environment,
+        mocks: urls,
+        only: true,
+    };
+    let again = compile(&files, &registry, &options).release;
+    let release = again.ok_or_else(|| anyhow!("the project has changed while it was started"))?;
+    Ok(Some((Arc::new(release), mocks)))
+}
+
+/// Listens for the project's APIs, if it has any.
+fn listen(args: &Args, release: &Release, cx: &Cx) -> anyhow::Result<Option<Arc<Front>>> {
+    if release.apis.is_empty() {
+        return Ok(None);
+    }
+    let address = args.listen.as_deref().unwrap_or(&release.listen);
+    let front = Front::bind(address, FrontLimits::default(), cx);
+    let front = front.map_err(|fault| usage(fault.public().to_owned()))?;
+    front.install(&release.apis);
+    Ok(Some(Arc::new(front)))
+}
+
 /// Starts the mocks that the environment asks for.
-fn start_mocks(release: &Release, cx: &Cx) -> anyhow::Result<Vec<(ConnectionName, MockServer)>> {
+fn start_mocks(release: &Release, cx: &Cx) -> anyhow::Result<Mocks> {
     let mut mocks = Vec::new();
     for plan in release.connections.values() {
-        let (Some(mock), Some(contract)) = (&plan.mock, &plan.contract) else { continue };
-        let options =
-            MockOptions { listen: mock.listen.to_string(), seed: mock.seed, ..MockOptions::default() };
+        let (Some(mock), Some(contract)) = (&plan.mock, &plan.contract) else {
+            continue;
+        };
+        let options = MockOptions {
+            listen: mock.listen.to_string(),
+            seed: mock.seed,
+            ..MockOptions::default()
+        };
         let server = mock::serve(Arc::clone(contract), &options, cx);
         let server = server.map_err(|fault| anyhow!(fault.private()));
         let server = server.with_context(|| format!("cannot mock `{}`", plan.name))?;
@@ -128,8 +154,14 @@ fn start_mocks(release: &Release, cx: &Cx) -> anyhow::Result<Vec<(ConnectionName
 /// Keeps the release, so that runs can be traced back to the files that they ran by.
 async fn keep_release(release: &Release, store: &dyn Store, cx: &Cx) -> anyhow::Result<()> {
     let manifest = release.manifest.json.as_bytes().into();
-    let blobs = release.manifest.files.iter().map(|file| Arc::clone(&file.bytes));
-    store.put_release(StoredRelease::new(manifest, blobs, cx.now())).await?;
+    let blobs = release
+        .manifest
+        .files
+        .iter()
+        .map(|file| Arc::clone(&file.bytes));
+    store
+        .put_release(StoredRelease::new(manifest, blobs, cx.now()))
+        .await?;
     Ok(())
 }
 
@@ -166,11 +198,19 @@ fn tell_ready(
     ));
     for api in release.apis.values() {
         if let Some(address) = address {
-            output::say(&format!("  api {:<12} http://{address}{}", api.name.as_str(), api.path));
+            output::say(&format!(
+                "  api {:<12} http://{address}{}",
+                api.name.as_str(),
+                api.path
+            ));
         }
     }
     for (name, mock) in mocks {
-        output::say(&format!("  mock {:<11} http://{}", name.as_str(), mock.address()));
+        output::say(&format!(
+            "  mock {:<11} http://{}",
+            name.as_str(),
+            mock.address()
+        ));
     }
     output::say("stop with Ctrl-C; `sluice runs list` shows what has run");
     Ok(())
@@ -200,7 +240,9 @@ impl Ports for GatewayPorts {
     ) -> Result<Box<dyn DynSource>, Fault> {
         match &self.0 {
             Some(front) => front.api_source(api, operation),
-            None => Err(Fault::internal(format!("nothing listens for the API `{api}`"))),
+            None => Err(Fault::internal(format!(
+                "nothing listens for the API `{api}`"
+            ))),
         }
     }
 }

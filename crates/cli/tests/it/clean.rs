@@ -15,7 +15,11 @@ fn the_examples_are_clean_in_every_environment() {
         .filter(|path| path.join("sluice.yaml").is_file())
         .collect();
     projects.sort();
-    assert!(!projects.is_empty(), "no examples in `{}`", folder.display());
+    assert!(
+        !projects.is_empty(),
+        "no examples in `{}`",
+        folder.display()
+    );
     for project in projects {
         for environment in ["dev", "prod"] {
             let compiled = compile_folder(&project, environment);

@@ -34,7 +34,10 @@ fn rows() -> String {
         };
         let price = if number % 200 == 7 { "99.5" } else { "4.2" };
         let day = number % 28 + 1;
-        let _ = writeln!(text, "ORD-{number:09};C-1;sku-1;{qty};{price};EUR;2026-10-{day:02};");
+        let _ = writeln!(
+            text,
+            "ORD-{number:09};C-1;sku-1;{qty};{price};EUR;2026-10-{day:02};"
+        );
         text
     })
 }
@@ -57,7 +60,9 @@ fn count(folder: &Path, what: &str) -> i64 {
         return 0;
     };
     let sql = format!("SELECT count({what}) FROM orders");
-    connection.query_row(&sql, [], |row| row.get(0)).unwrap_or(0)
+    connection
+        .query_row(&sql, [], |row| row.get(0))
+        .unwrap_or(0)
 }
 
 /// Waits, without a clock, until something holds; the process that works is asked whether it lives.
@@ -97,7 +102,11 @@ fn a_killed_file_flow_loses_no_row_and_writes_none_twice() {
     let good = (ROWS - ROWS / BROKEN_EVERY) as i64;
     assert_eq!(count(folder, "*"), good, "rows of the table");
     assert_eq!(count(folder, "DISTINCT id"), good, "keys of the table");
-    assert_eq!(count(folder, "erp_number"), (ROWS / 200) as i64, "orders that the ERP booked");
+    assert_eq!(
+        count(folder, "erp_number"),
+        (ROWS / 200) as i64,
+        "orders that the ERP booked"
+    );
     let counts = counts();
     let text = counts.to_string();
     let flow = counts["flows"]

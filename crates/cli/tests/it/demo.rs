@@ -14,10 +14,20 @@ fn the_demo_balances() {
     assert_eq!(told["orders"]["refused"], 1, "{told}");
     assert_eq!(told["repaired"], true, "{told}");
     let files = &told["flows"]["order-files"];
-    assert_eq!(files["in"], 20_001, "the file, and one that was sent again: {told}");
+    assert_eq!(
+        files["in"], 20_001,
+        "the file, and one that was sent again: {told}"
+    );
     assert_eq!(files["dead_lettered"], told["rows"]["broken"], "{told}");
     assert_eq!(told["table"]["file"], files["delivered"], "{told}");
     let keys = told["erp"]["keys"].as_u64();
-    assert_eq!(keys, told["table"]["booked"].as_u64(), "booked once each: {told}");
-    assert!(told["peak_rss_mib"].as_f64().is_some_and(|mib| 1.0 < mib), "{told}");
+    assert_eq!(
+        keys,
+        told["table"]["booked"].as_u64(),
+        "booked once each: {told}"
+    );
+    assert!(
+        told["peak_rss_mib"].as_f64().is_some_and(|mib| 1.0 < mib),
+        "{told}"
+    );
 }

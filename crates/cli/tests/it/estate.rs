@@ -19,9 +19,7 @@ fn estate() -> ProjectFiles {
     project.files.remove("apis/orders.yaml");
     for number in 0..FLOWS {
         let mut add = |path: String, text: String| {
-            project
-                .files
-                .insert(path.into(), text.into_bytes().into());
+            project.files.insert(path.into(), text.into_bytes().into());
         };
         add(
             format!("flows/order-{number}.yaml"),

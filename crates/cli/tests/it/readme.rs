@@ -118,7 +118,10 @@ fn the_tutorial_does_what_it_says() {
                     }
                     found = output(&folder, &bin, &command);
                 }
-                assert!(is_shown(&found), "`{command}` gives {expected:#?}, not:\n{found}");
+                assert!(
+                    is_shown(&found),
+                    "`{command}` gives {expected:#?}, not:\n{found}"
+                );
             }
         }
     }

@@ -39,7 +39,8 @@ fn twenty_mistakes_are_twenty_findings() {
         mappings/to-booking.jsonata:7: E0304
         sluice.yaml:6: E0104
         tests/score.yaml:2: E0801
-    "#]].assert_eq(&places);
+    "#]]
+    .assert_eq(&places);
     let text = render::text(
         &compiled.findings,
         &compiled.sources,

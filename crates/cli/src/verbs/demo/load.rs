@@ -78,7 +78,10 @@ async fn customer(
              Content-Length: {}\r\n\r\n{body}",
             body.len()
         );
-        stream.write_all(request.as_bytes()).await.context("the order was not sent")?;
+        stream
+            .write_all(request.as_bytes())
+            .await
+            .context("the order was not sent")?;
         let count = match answer(&mut stream, &mut buffer).await? {
             201 => &answers.booked,
             422 => &answers.refused,
@@ -117,7 +120,8 @@ async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::Result<
                 .lines()
                 .find_map(|line| {
                     let (name, value) = line.split_once(':')?;
-                    name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+                    name.eq_ignore_ascii_case("content-length")
+                        .then(|| value.trim().parse().ok())?
                 })
                 .unwrap_or(0usize);
             while buffer.len() < end + 4 + length {
@@ -130,7 +134,10 @@ async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::Result<
 }
 
 async fn read_more(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::Result<()> {
-    let read = stream.read_buf(buffer).await.context("the answer did not come")?;
+    let read = stream
+        .read_buf(buffer)
+        .await
+        .context("the answer did not come")?;
     if read == 0 {
         bail!("the connection was closed before the answer");
     }

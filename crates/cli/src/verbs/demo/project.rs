@@ -47,14 +47,18 @@ pub(super) fn write(folder: &Path, erp: &str) -> anyhow::Result<()> {
         "environment: demo\nlisten: 127.0.0.1:0\nconnections:\n  erp: {{ url: 'http://{erp}', auth: null }}\n\
          values:\n  large_order: 9000\n"
     );
-    let all = FILES.iter().copied().chain([("environments/demo.yaml", environment.as_str())]);
+    let all = FILES
+        .iter()
+        .copied()
+        .chain([("environments/demo.yaml", environment.as_str())]);
     for (path, text) in all {
         let path = folder.join(path);
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)
                 .with_context(|| format!("cannot make `{}`", parent.display()))?;
         }
-        std::fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
+        std::fs::write(&path, text)
+            .with_context(|| format!("cannot write `{}`", path.display()))?;
     }
     Ok(())
 }

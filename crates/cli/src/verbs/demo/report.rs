@@ -42,7 +42,9 @@ pub(super) async fn groups(reader: &SqliteReader) -> anyhow::Result<Vec<Group>> 
             step: group
                 .signature
                 .step
-                .map_or("(before the first step)".to_owned(), |step| step.to_string()),
+                .map_or("(before the first step)".to_owned(), |step| {
+                    step.to_string()
+                }),
             code: group.signature.code.to_string(),
             cause: group.example,
         })
@@ -86,19 +88,51 @@ impl Done {
             }
         };
         for (flow, counts) in &self.flows {
-            same(&format!("`{flow}`: in and out"), counts.received, counts.settled());
+            same(
+                &format!("`{flow}`: in and out"),
+                counts.received,
+                counts.settled(),
+            );
         }
         let web = self.counts("order-intake");
         let files = self.counts("order-files");
         let repaired = u64::from(self.story.as_ref().is_some_and(|story| story.repaired));
-        same("orders sent and answered", self.orders, self.booked + self.refused + self.other);
-        same("orders that break their contract and refused", self.orders_broken, self.refused);
+        same(
+            "orders sent and answered",
+            self.orders,
+            self.booked + self.refused + self.other,
+        );
+        same(
+            "orders that break their contract and refused",
+            self.orders_broken,
+            self.refused,
+        );
         same("orders booked and delivered", self.booked, web.delivered);
-        same("web orders delivered and in the table", web.delivered, self.table.web);
-        same("rows of the file and rows taken", self.rows.total + repaired, files.received);
-        same("broken rows and dead letters", self.rows.broken, files.dead_lettered);
-        same("rows delivered and in the table", files.delivered, self.table.file);
-        same("orders booked at the ERP and numbers in the table", self.erp_keys(), self.table.booked);
+        same(
+            "web orders delivered and in the table",
+            web.delivered,
+            self.table.web,
+        );
+        same(
+            "rows of the file and rows taken",
+            self.rows.total + repaired,
+            files.received,
+        );
+        same(
+            "broken rows and dead letters",
+            self.rows.broken,
+            files.dead_lettered,
+        );
+        same(
+            "rows delivered and in the table",
+            files.delivered,
+            self.table.file,
+        );
+        same(
+            "orders booked at the ERP and numbers in the table",
+            self.erp_keys(),
+            self.table.booked,
+        );
         all
     }
 
@@ -146,7 +180,9 @@ impl Done {
             "in {:.1} s, with at most {:.0} MiB of memory:\n\n",
             self.seconds, self.peak_rss_mib
         ));
-        text.push_str("flow             in        delivered  error  dead letter  filtered  duplicate\n");
+        text.push_str(
+            "flow             in        delivered  error  dead letter  filtered  duplicate\n",
+        );
         for (name, own) in &self.flows {
             text.push_str(&format!(
                 "{:<15} {:>9} {:>11} {:>6} {:>12} {:>9} {:>10}\n",
@@ -178,10 +214,12 @@ impl Done {
             text.push_str(&story.text());
         }
         match self.imbalances().as_slice() {
-            [] => text.push_str("\nbalanced: what went in is what came out, and what the database has\n"),
+            [] => text
+                .push_str("\nbalanced: what went in is what came out, and what the database has\n"),
             all => {
                 text.push_str("\nNOT balanced:\n");
-                all.iter().for_each(|line| text.push_str(&format!("  {line}\n")));
+                all.iter()
+                    .for_each(|line| text.push_str(&format!("  {line}\n")));
             }
         }
         text

@@ -28,9 +28,15 @@ pub(super) fn write(folder: &Path, total: u64) -> anyhow::Result<Rows> {
     let part = folder.join(".partner.csv.part");
     let file = std::fs::File::create(&part).context("cannot write the partner's file")?;
     let mut out = std::io::BufWriter::with_capacity(1 << 20, file);
-    writeln!(out, "order_no;customer;sku;qty;unit_price;currency;placed_on;note")?;
+    writeln!(
+        out,
+        "order_no;customer;sku;qty;unit_price;currency;placed_on;note"
+    )?;
     let every = (total / BROKEN).max(1);
-    let mut rows = Rows { total, ..Rows::default() };
+    let mut rows = Rows {
+        total,
+        ..Rows::default()
+    };
     for number in 0..total {
         let broken = number % every == every / 2;
         let large = !broken && number % LARGE_EVERY == 7;
@@ -43,12 +49,7 @@ pub(super) fn write(folder: &Path, total: u64) -> anyhow::Result<Rows> {
     Ok(rows)
 }
 
-fn row(
-    out: &mut impl Write,
-    number: u64,
-    broken: Option<u64>,
-    large: bool,
-) -> std::io::Result<()> {
+fn row(out: &mut impl Write, number: u64, broken: Option<u64>, large: bool) -> std::io::Result<()> {
     let customer = number.wrapping_mul(7919) % 50_000;
     let sku = number.wrapping_mul(31) % 9_000;
     let day = number % 28 + 1;
@@ -64,10 +65,25 @@ fn row(
             out,
             "ORD-{number:09};C-{customer:05};sku-{sku};{qty};{price};{currency};{place};"
         ),
-        Some(0) => writeln!(out, "ORD-{number:09};C-{customer:05};sku-{sku};many;{price};{currency};{place};"),
-        Some(1) => writeln!(out, "ORD-{number:09};C-{customer:05};sku-{sku};0;{price};{currency};{place};"),
-        Some(2) => writeln!(out, "ORD-{number:09};C-{customer:05};sku-{sku};{qty};{price};{currency}"),
-        Some(3) => writeln!(out, "ORD-{number:09};C-{customer:05};sku-{sku};{qty};{price};CHF;{place};"),
-        Some(_) => writeln!(out, "ORD-{number:09};C-{customer:05};sku-{sku};{qty};{price};{currency};2026-02-30;"),
+        Some(0) => writeln!(
+            out,
+            "ORD-{number:09};C-{customer:05};sku-{sku};many;{price};{currency};{place};"
+        ),
+        Some(1) => writeln!(
+            out,
+            "ORD-{number:09};C-{customer:05};sku-{sku};0;{price};{currency};{place};"
+        ),
+        Some(2) => writeln!(
+            out,
+            "ORD-{number:09};C-{customer:05};sku-{sku};{qty};{price};{currency}"
+        ),
+        Some(3) => writeln!(
+            out,
+            "ORD-{number:09};C-{customer:05};sku-{sku};{qty};{price};CHF;{place};"
+        ),
+        Some(_) => writeln!(
+            out,
+            "ORD-{number:09};C-{customer:05};sku-{sku};{qty};{price};{currency};2026-02-30;"
+        ),
     }
 }

@@ -41,17 +41,34 @@ pub(super) async fn tell(reader: &SqliteReader, cx: &Cx) -> anyhow::Result<Optio
 }
 
 async fn find_order(reader: &SqliteReader, lines: &mut Vec<String>) -> anyhow::Result<()> {
-    let key = KeyFilter { name: Some("order".into()), value: ORDER.into() };
-    let filter = RunFilter { key: Some(key), ..RunFilter::default() };
+    let key = KeyFilter {
+        name: Some("order".into()),
+        value: ORDER.into(),
+    };
+    let filter = RunFilter {
+        key: Some(key),
+        ..RunFilter::default()
+    };
     let page = reader.runs(filter, None, 1).await?;
     let Some(found) = page.runs.first() else {
-        lines.push(format!("the order {ORDER} was not among those that were sent"));
+        lines.push(format!(
+            "the order {ORDER} was not among those that were sent"
+        ));
         return Ok(());
     };
-    let detail = reader.run(found.id).await?.context("a run that was found is there")?;
-    lines.push(format!("sluice runs list --key order={ORDER}: run {}, {}", found.id, found.outcome));
+    let detail = reader
+        .run(found.id)
+        .await?
+        .context("a run that was found is there")?;
+    lines.push(format!(
+        "sluice runs list --key order={ORDER}: run {}, {}",
+        found.id, found.outcome
+    ));
     for step in &detail.steps {
-        let effect = step.effect.as_ref().map_or(String::new(), |key| format!(", effect key {key}"));
+        let effect = step
+            .effect
+            .as_ref()
+            .map_or(String::new(), |key| format!(", effect key {key}"));
         lines.push(format!(
             "  {:<10} {:<8} tries {} after {:>6} us{effect}",
             step.step.as_str(),
@@ -72,12 +89,18 @@ async fn repair(reader: &SqliteReader, cx: &Cx, lines: &mut Vec<String>) -> anyh
     };
     let page = reader.dead_letters(filter, None, 50).await?;
     for head in page.dead_letters {
-        let letter = reader.dead_letter(head.id).await?.context("a dead letter that is listed")?;
+        let letter = reader
+            .dead_letter(head.id)
+            .await?
+            .context("a dead letter that is listed")?;
         let raw = String::from_utf8_lossy(&letter.message.body).into_owned();
         if !raw.contains(";many;") {
             continue;
         }
-        lines.push(format!("\nsluice dead-letters show {}: {}", head.id, head.facts.cause.public));
+        lines.push(format!(
+            "\nsluice dead-letters show {}: {}",
+            head.id, head.facts.cause.public
+        ));
         lines.push(format!("  as it came: {}", raw.trim_end()));
         let mended = mended(&raw).context("a row of the demo has eight cells")?;
         lines.push(format!("  repaired:   {mended}"));
@@ -98,7 +121,10 @@ async fn repair(reader: &SqliteReader, cx: &Cx, lines: &mut Vec<String>) -> anyh
                 return Ok(worked);
             }
             if deadline < cx.monotonic() {
-                bail!("the dead letter {} was not sent again within {WAIT_MAX:?}", head.id);
+                bail!(
+                    "the dead letter {} was not sent again within {WAIT_MAX:?}",
+                    head.id
+                );
             }
             cx.sleep(Duration::from_millis(50)).await;
         }
@@ -110,7 +136,9 @@ async fn repair(reader: &SqliteReader, cx: &Cx, lines: &mut Vec<String>) -> anyh
 /// The row as the message that it should have been.
 fn mended(raw: &str) -> Option<String> {
     let cells: Vec<&str> = raw.trim_end().split(';').collect();
-    let [order, customer, sku, _, price, currency, day, ..] = cells.as_slice() else { return None };
+    let [order, customer, sku, _, price, currency, day, ..] = cells.as_slice() else {
+        return None;
+    };
     let text = |text: &str| json::to_string(&sluice_model::value::Value::text(text));
     Some(format!(
         "{{\"order_no\":{},\"customer\":{},\"sku\":{},\"qty\":1,\"unit_price\":{price},\
