@@ -474,8 +474,8 @@ fn nullable(ty: &Type) -> bool {
     ty.resolved().nullable && !ty.is_any()
 }
 
-/// Tells where a type does not fit another, each at the expression that made the part; what is wrong
-/// at one place is one finding.
+/// Tells where a type does not fit another, each at the expression that made the part; what is
+/// wrong at one place is one finding.
 fn fit_findings(work: &mut Work<'_>, from: &Type, to: &Type, place: &dyn Fn(&str) -> Span) {
     const NOTES_MAX: usize = 12;
     let mut told: BTreeMap<Span, Finding> = BTreeMap::new();

@@ -103,8 +103,8 @@ pub trait Typing: Check {
     /// What is wrong with it is told as findings; then the type is any.
     fn expression(&mut self, expr: Expr, input: &Type, expected: Expected) -> (ExprId, Type);
 
-    /// Returns what is known of the type `input` where a condition holds: a step that lets only such
-    /// messages through says so of its output.
+    /// Returns what is known of the type `input` where a condition holds: a step that lets only
+    /// such messages through says so of its output.
     fn narrowed(&mut self, condition: Expr, input: &Type) -> Type {
         let _ = condition;
         input.clone()
