@@ -19,7 +19,7 @@ use crate::environment::Environment;
 use crate::files::{ConnectionFile, Defaults};
 use crate::names::is_name;
 use crate::project::FileKind;
-use crate::release::{ConnectionPlan, Mock};
+use crate::release::{ConnectionPlan, Mock, SecretUse};
 use crate::work::{ComponentCheck, Work, own_fields};
 
 /// Where the mocks of an environment listen: the base URL of each connection that has one.
@@ -160,8 +160,38 @@ fn make(
         concurrent: file.limits.concurrent,
         rate: file.limits.rate.map(|rate| rate.0),
         mock,
+        secrets: secrets_of(&fields),
         span: root.get("connection").map_or(root.span, |node| node.span),
     })
+}
+
+/// Finds the secrets that the fields of a connection name: `{ secret: NAME }`, however deep.
+fn secrets_of(fields: &Fields<'_>) -> Vec<SecretUse> {
+    fn find(node: &Node, key: &str, found: &mut Vec<SecretUse>) {
+        if let Some([only]) = node.as_map().map(|map| &map.entries[..])
+            && &*only.key.text == "secret"
+            && let Some(name) = only.value.as_scalar()
+        {
+            found.push(SecretUse {
+                name: Arc::clone(&name.text),
+                key: key.into(),
+            });
+            return;
+        }
+        if let Some(map) = node.as_map() {
+            for entry in &map.entries {
+                find(&entry.value, &format!("{key}.{}", entry.key.text), found);
+            }
+        }
+        for item in node.as_list().unwrap_or_default() {
+            find(item, key, found);
+        }
+    }
+    let mut found = Vec::new();
+    for field in &fields.entries {
+        find(field.value, field.key, &mut found);
+    }
+    found
 }
 
 /// Makes the connector's part of a connection; what it finds is told.

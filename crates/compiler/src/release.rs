@@ -85,8 +85,19 @@ pub struct ConnectionPlan {
     pub rate: Option<sluice_sdk::config::PerTime>,
     /// Where the environment serves the connection's contract by a mock in the same process.
     pub mock: Option<Mock>,
+    /// The secrets that it needs.
+    pub secrets: Vec<SecretUse>,
     /// Where it is declared.
     pub span: Span,
+}
+
+/// A secret that a connection needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretUse {
+    /// The secret's name.
+    pub name: Arc<str>,
+    /// The field that it stands in: `auth.bearer`.
+    pub key: Arc<str>,
 }
 
 /// A mock of a contract in the same process.

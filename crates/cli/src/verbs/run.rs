@@ -15,6 +15,7 @@ use sluice_gateway::mock::{self, MockOptions, MockServer};
 use sluice_model::fault::Fault;
 use sluice_model::ids::{ApiName, ConnectionName};
 use sluice_model::operation::HttpOperation;
+use sluice_sdk::config::Secret;
 use sluice_sdk::connection::DynSource;
 use sluice_sdk::cx::Cx;
 use sluice_store::release::Release as StoredRelease;
@@ -58,6 +59,7 @@ async fn serve(args: &Args) -> anyhow::Result<u8> {
     let Some((release, mocks)) = prepare(args, &cx)? else {
         return Ok(FINDINGS);
     };
+    check_secrets(&release, &cx)?;
     let front = listen(args, &release, &cx)?;
     let address = front.as_ref().map(|front| front.address().to_string());
     let data = args.environment.data_folder(&root);
@@ -117,6 +119,37 @@ fn prepare(args: &Args, cx: &Cx) -> anyhow::Result<Option<(Arc<Release>, Mocks)>
     let again = compile(&files, &registry, &options).release;
     let release = again.ok_or_else(|| anyhow!("the project has changed while it was started"))?;
     Ok(Some((Arc::new(release), mocks)))
+}
+
+/// Refuses to start with a secret that is not set: better now than with the first message.
+fn check_secrets(release: &Release, cx: &Cx) -> anyhow::Result<()> {
+    let mut missing = Vec::new();
+    for plan in release
+        .connections
+        .values()
+        .filter(|plan| plan.mock.is_none())
+    {
+        for own in &plan.secrets {
+            let secret = Secret {
+                secret: own.name.to_string(),
+            };
+            if cx.secret(&secret).is_err() {
+                missing.push(format!(
+                    "the connection `{}` needs the secret `{}` for `{}`: set SLUICE_SECRET_{}, or \
+                     write it to `.sluice/secrets/{}` (mode 600)",
+                    plan.name,
+                    own.name,
+                    own.key,
+                    own.name.to_uppercase(),
+                    own.name
+                ));
+            }
+        }
+    }
+    match missing.as_slice() {
+        [] => Ok(()),
+        all => Err(usage(all.join("\n       "))),
+    }
 }
 
 /// Listens for the project's APIs, if it has any.

@@ -1,6 +1,7 @@
 //! Whole projects through the compiler, with the components of this build.
 
 mod binary;
+mod broken;
 mod clean;
 mod crash;
 mod data;
