@@ -1,7 +1,7 @@
 //! A flow that runs: what all its runs share, and how a delivery is carried out.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use sluice_sdk::connection::{Reply, ReplyTo};
 use sluice_sdk::cx::{Cx, Level};
 use sluice_store::run::{BusinessKey, KEYS_MAX};
 use sluice_store::store::Store;
+use tokio::sync::Notify;
 
 use crate::connection::Shared;
 use crate::dedupe::Keys;
@@ -44,7 +45,9 @@ pub(crate) struct FlowRuntime {
     pub dedupe: Arc<Keys>,
     /// A delivery was not settled: nothing behind it may be, until the source begins again at its
     /// stored positions.
-    pub broken: AtomicBool,
+    broken: AtomicBool,
+    /// Wakes the reader when that happens.
+    broke: Notify,
     /// A delivery was given back since the source was opened.
     pub given_back: AtomicBool,
     connections: Arc<BTreeMap<ConnectionName, Arc<Shared>>>,
@@ -93,6 +96,7 @@ impl FlowRuntime {
             engine: Arc::downgrade(inner),
             dedupe: Arc::new(Keys::new(flow.name.clone(), Arc::clone(&inner.store))),
             broken: AtomicBool::new(false),
+            broke: Notify::new(),
             given_back: AtomicBool::new(false),
             connections: Arc::clone(&inner.connections),
             unknown: Arc::new(Shared::new(None, None, None)),
@@ -147,6 +151,27 @@ impl FlowRuntime {
                 | StepKind::Dedupe { .. } => {}
             }
         }
+    }
+
+    /// Says that a delivery was not settled: the source has to begin again.
+    pub fn set_broken(&self) {
+        self.broken.store(true, Ordering::Release);
+        self.broke.notify_one();
+    }
+
+    /// The source begins again.
+    pub fn mend(&self) {
+        self.broken.store(false, Ordering::Release);
+    }
+
+    /// Returns whether a delivery was not settled since the source has begun.
+    pub fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Acquire)
+    }
+
+    /// Waits until a delivery is not settled; may return once too often.
+    pub async fn breaks(&self) {
+        self.broke.notified().await;
     }
 
     /// Returns the engine, unless it is gone.

@@ -27,3 +27,6 @@ mod view;
 pub use engine::{Engine, Limits, Ports, Running};
 pub use outside::Outside;
 pub use trial::{StepTrace, Trial};
+
+#[cfg(test)]
+mod tests;

@@ -82,7 +82,7 @@ struct Reader {
 impl Reader {
     /// Reads one delivery and starts on it; `false` if nothing will follow.
     async fn step(&mut self) -> bool {
-        if self.runtime.broken.load(Ordering::Acquire) && !self.begin_again().await {
+        if self.runtime.is_broken() && !self.begin_again().await {
             return false;
         }
         if !self.is_open {
@@ -93,8 +93,19 @@ impl Reader {
             return false;
         };
         let next = AssertUnwindSafe(self.source.next(&self.reading)).catch_unwind();
-        match self.reading.or_cancelled(next).await {
-            None => return false,
+        // A source that waits for more has to hear of what it must give again.
+        let next = async {
+            tokio::select! {
+                biased;
+                next = next => Some(next),
+                () = self.runtime.breaks() => None,
+            }
+        };
+        let Some(next) = self.reading.or_cancelled(next).await else {
+            return false;
+        };
+        match next {
+            None => {}
             Some(Ok(Ok(Some(delivery)))) => self.start(delivery, permit),
             Some(Ok(Ok(None))) => {
                 drop(permit);
@@ -139,7 +150,7 @@ impl Reader {
         }
         close(&self.runtime, &mut *self.source, &self.reading).await;
         self.is_open = false;
-        self.runtime.broken.store(false, Ordering::Release);
+        self.runtime.mend();
         self.failed(&Fault::internal("a delivery was not settled"))
             .await;
         true
@@ -153,7 +164,7 @@ impl Reader {
         let runtime = Arc::clone(&self.runtime);
         let again = runtime.given_back.swap(false, Ordering::AcqRel);
         if again {
-            runtime.broken.store(true, Ordering::Release);
+            runtime.set_broken();
         }
         again
     }

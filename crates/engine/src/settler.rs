@@ -92,8 +92,10 @@ pub(crate) async fn settle_all(
                     together.push(own);
                 }
             }
-            let room = together.len() + waiting.len() < SETTLED_TOGETHER;
-            next = finished.try_recv().ok().filter(|_| room);
+            next = match together.len() + waiting.len() < SETTLED_TOGETHER {
+                true => finished.try_recv().ok(),
+                false => None,
+            };
         }
         while let Some(turns) = &turns
             && let Some(turn) = turns.first()
@@ -106,7 +108,7 @@ pub(crate) async fn settle_all(
             };
             // All of the group was written: those before it are settled, then its sinks finish.
             settle(&runtime, std::mem::take(&mut together)).await;
-            if ready.result.is_err() || runtime.broken.load(Ordering::Acquire) {
+            if ready.result.is_err() || runtime.is_broken() {
                 together.push(ready);
                 continue;
             }
@@ -152,7 +154,7 @@ async fn settle(runtime: &FlowRuntime, all: Vec<Finished>) {
             permit,
             ..
         } = finished;
-        let is_behind = is_ordered && runtime.broken.load(Ordering::Acquire);
+        let is_behind = is_ordered && runtime.is_broken();
         let mut settling = match result {
             Ok(settling) if is_behind => {
                 let fault = Fault::internal("a delivery before it was not settled");
@@ -206,7 +208,7 @@ async fn commit(runtime: &FlowRuntime, together: Together) {
             );
             runtime.given_back.store(true, Ordering::Release);
             if has_ordered {
-                runtime.broken.store(true, Ordering::Release);
+                runtime.set_broken();
             }
             for (receipt, permit) in receipts {
                 receipt.nack(fault.clone());
@@ -283,7 +285,7 @@ fn undo(runtime: &FlowRuntime, is_ordered: bool, settling: Option<Settling>, fau
     );
     runtime.given_back.store(true, Ordering::Release);
     if is_ordered {
-        runtime.broken.store(true, Ordering::Release);
+        runtime.set_broken();
     }
     let Some(settling) = settling else { return };
     for own in &settling.commit.dedupe {

@@ -1,0 +1,12 @@
+//! Flows in a scripted world, on the real store.
+
+mod balance;
+mod bench;
+mod control;
+mod effects;
+mod keys;
+mod redriving;
+mod replies;
+mod settling;
+mod store;
+mod world;
