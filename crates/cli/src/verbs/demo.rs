@@ -85,9 +85,8 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
         output::line(&done.text())?;
         if args.keep.is_some() {
             let place = process::shown(&folder);
-            output::say(&format!(
-                "next: `sluice dead-letters list {place} --env {ENVIRONMENT}`, or `sluice run {place} --env dev`"
-            ));
+            let list = format!("sluice dead-letters list {place} --env {ENVIRONMENT}");
+            output::say(&format!("next: `{list}`, or `sluice run {place}`"));
         }
     }
     Ok(if done.is_balanced() { OK } else { FAILED })

@@ -97,8 +97,10 @@ fn order(number: u64) -> String {
     let customer = number.wrapping_mul(104_729) % 10_000;
     let cents = 199 + number.wrapping_mul(17) % 30_000;
     format!(
-        "{{\"id\":\"WEB-{number}\",\"placedAt\":\"2026-10-{:02}T{:02}:15:00Z\",\"currency\":\"EUR\",\
-         \"customer\":{{\"id\":\"C-{customer}\",\"name\":\"Customer {customer}\"}},\
+        "{{\"id\":\"WEB-{number}\",\"placedAt\":\"2026-10-{:02}T{:02}:15:00Z\",\
+         \"currency\":\"EUR\",\
+         \"customer\":{{\"id\":\"C-{customer}\",\
+         \"name\":\"Customer {customer}\"}},\
          \"lines\":[{{\"sku\":\"sku-{} \",\"qty\":{qty},\"price\":{}.{:02}}},\
          {{\"sku\":\"sku-1\",\"qty\":1,\"price\":4.9}}]}}",
         number % 28 + 1,

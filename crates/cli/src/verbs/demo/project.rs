@@ -44,7 +44,8 @@ pub(super) const ERP_CONTRACT: (&str, &str) = (
 /// Writes the project, with an environment whose ERP is at `erp`.
 pub(super) fn write(folder: &Path, erp: &str) -> anyhow::Result<()> {
     let environment = format!(
-        "environment: demo\nlisten: 127.0.0.1:0\nconnections:\n  erp: {{ url: 'http://{erp}', auth: null }}\n\
+        "environment: demo\nlisten: 127.0.0.1:0\nconnections:\n  \
+         erp: {{ url: 'http://{erp}', auth: null }}\n\
          values:\n  large_order: 9000\n"
     );
     let all = FILES

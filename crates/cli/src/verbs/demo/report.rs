@@ -163,11 +163,24 @@ impl Done {
             "imbalances": self.imbalances(),
             "seconds": self.seconds,
             "peak_rss_mib": self.peak_rss_mib,
-            "orders": { "sent": self.orders, "booked": self.booked, "refused": self.refused, "other": self.other },
-            "rows": { "total": self.rows.total, "broken": self.rows.broken, "large": self.rows.large },
+            "orders": {
+                "sent": self.orders,
+                "booked": self.booked,
+                "refused": self.refused,
+                "other": self.other,
+            },
+            "rows": {
+                "total": self.rows.total,
+                "broken": self.rows.broken,
+                "large": self.rows.large,
+            },
             "flows": flows,
             "dead_letters": groups,
-            "table": { "web": self.table.web, "file": self.table.file, "booked": self.table.booked },
+            "table": {
+                "web": self.table.web,
+                "file": self.table.file,
+                "booked": self.table.booked,
+            },
             "erp": { "requests": self.bookings.requests, "keys": self.bookings.distinct_keys },
             "repaired": self.story.as_ref().is_some_and(|story| story.repaired),
         })

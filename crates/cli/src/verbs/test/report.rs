@@ -29,7 +29,8 @@ pub(crate) fn text(ran: &[Ran]) -> String {
     text
 }
 
-/// For programs: `{ "passed", "failed", "cases": [{ "test", "flow", "file", "passed", "failures" }] }`.
+/// For programs: `{ "passed", "failed", "cases": [...] }`, each case with `test`, `flow`, `file`,
+/// `passed` and `failures`.
 pub(crate) fn json(ran: &[Ran]) -> Json {
     let failed = ran.iter().filter(|own| !own.failures.is_empty()).count();
     let cases: Vec<Json> = ran
