@@ -376,3 +376,21 @@ pub struct ApiOperation {
     /// The flow that serves it; `None`: answered 501.
     pub flow: Option<FlowName>,
 }
+
+impl StepKind {
+    /// Returns whether the step itself may change something outside, so that doing it twice may do
+    /// harm. What the steps inside of it do does not count. A new kind has to say it here.
+    pub fn has_effect(&self) -> bool {
+        match self {
+            StepKind::Call(_) | StepKind::Write(_) | StepKind::Run { .. } => true,
+            StepKind::Leaf(_)
+            | StepKind::Let(_)
+            | StepKind::Map(_)
+            | StepKind::Choose(_)
+            | StepKind::Split { .. }
+            | StepKind::Reply { .. }
+            | StepKind::Dedupe { .. }
+            | StepKind::Try { .. } => false,
+        }
+    }
+}

@@ -121,10 +121,7 @@ impl FlowRuntime {
                 id: step.id.clone(),
                 verb: step.verb,
                 result: step.result,
-                has_effect: matches!(
-                    step.kind,
-                    StepKind::Call(_) | StepKind::Write(_) | StepKind::Run { .. }
-                ),
+                has_effect: step.kind.has_effect(),
             });
             match &step.kind {
                 StepKind::Write(plan) => {
