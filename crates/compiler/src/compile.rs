@@ -90,6 +90,7 @@ pub fn compile(files: &ProjectFiles, registry: &Registry, options: &Options) -> 
                 &MockUrls::new()
             },
         };
+        work.check_only = !is_wanted;
         let common = std::mem::take(&mut work.findings);
         let lowered = lower(&mut work, &parts, files);
         told.add(

@@ -73,7 +73,7 @@ fn name_of<'n>(work: &mut Work<'_>, root: &'n Node) -> Option<(&'n str, Span)> {
         // The shape check says what is missing or wrong.
         let schema = work.schema::<ConnectionFile>();
         let open = open_schema(&schema);
-        work.check_shape(root, &[&open], "a connection");
+        work.check_shape(root, &open, "a connection");
         return None;
     };
     let span = node.map_or(root.span, |node| node.span);
@@ -111,7 +111,7 @@ fn make(
     let Some((kind, kind_span)) = kind_node.and_then(|node| Some((node.as_scalar()?, node.span)))
     else {
         let open = open_schema(&work.schema::<ConnectionFile>());
-        work.check_shape(root, &[&open], "a connection");
+        work.check_shape(root, &open, "a connection");
         return None;
     };
     let Some(entry) = work.registry.connections().get(&*kind.text) else {
@@ -124,7 +124,7 @@ fn make(
     let merged = over.map(|over| crate::shape::merge(root, over, Some(&schema)));
     let node = merged.as_ref().unwrap_or(root);
     let what = format!("a connection of the type `{}`", kind.text);
-    if !work.check_shape(node, &[&schema], &what) {
+    if !work.check_shape(node, &schema, &what) {
         return None;
     }
     let fields = Fields::of(node)?;

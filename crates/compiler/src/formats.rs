@@ -50,7 +50,7 @@ pub(crate) fn resolve(
         None => Fields::empty(node.span),
         Some(options) => {
             let what = format!("the format `{name}`");
-            if !work.check_shape(options, &[&entry.config.schema], &what) {
+            if !work.check_shape(options, &entry.config.schema, &what) {
                 return None;
             }
             Fields::of(options).unwrap_or_else(|| Fields::empty(options.span))

@@ -177,9 +177,11 @@ fn lower_source<'n>(
 
 /// Makes a source that needs no connection: a timer.
 fn free_source(work: &mut Work<'_>, free: &SourceEntry, node: &Node) -> Option<Box<dyn DynSource>> {
-    let common = work.schema::<SourceCommon>();
-    let what = format!("the source `{}`", free.config.info.name);
-    if !work.check_shape(node, &[&free.config.schema, &common], &what) {
+    let name = free.config.info.name;
+    let schema = work.merged(("source", name, ""), |work| {
+        crate::schema::merge(&[&free.config.schema, &work.schema::<SourceCommon>()])
+    });
+    if !work.check_shape(node, &schema, &format!("the source `{name}`")) {
         return None;
     }
     let own = own_fields(&Fields::of(node)?, &free.config.schema);
@@ -219,11 +221,12 @@ fn connected_source(
         no_such_source(work, &plan, registered, entry);
         return None;
     };
-    let common = work.schema::<SourceCommon>();
-    let main =
-        serde_json::json!({ "properties": { kind: { "type": "string" } }, "required": [kind] });
-    let what = format!("the source `{kind}`");
-    if !work.check_shape(node, &[&main, &schema.schema, &common], &what) {
+    let merged = work.merged(("source", schema.info.name, plan.kind), |work| {
+        let main =
+            serde_json::json!({ "properties": { kind: { "type": "string" } }, "required": [kind] });
+        crate::schema::merge(&[&main, &schema.schema, &work.schema::<SourceCommon>()])
+    });
+    if !work.check_shape(node, &merged, &format!("the source `{kind}`")) {
         return None;
     }
     let own = own_fields(&Fields::of(node)?.without(&[kind]), &schema.schema);
@@ -288,9 +291,11 @@ fn lower_api<'n>(
     entry: &Entry,
     ordered_by: Option<&'n Node>,
 ) -> Option<LoweredFrom<'n>> {
-    let common = work.schema::<SourceCommon>();
-    let own = work.schema::<ApiSourceConfig>();
-    if !work.check_shape(node, &[&own, &common], "the source `api`") {
+    let schema = work.merged(("source", "api", ""), |work| {
+        let own = work.schema::<ApiSourceConfig>();
+        crate::schema::merge(&[&own, &work.schema::<SourceCommon>()])
+    });
+    if !work.check_shape(node, &schema, "the source `api`") {
         return None;
     }
     let text = reference_text(work, entry)?;
@@ -417,9 +422,11 @@ fn api_shape(operation: &HttpOperation) -> SourceShape {
 /// Reads `from: { caller: ... }`; `None` if the flow has another source, or it is broken.
 pub(crate) fn caller_signature(work: &mut Work<'_>, node: &Node) -> Option<CallerSignature> {
     node.get("caller")?;
-    let common = work.schema::<SourceCommon>();
-    let own = work.schema::<CallerConfig>();
-    if !work.check_shape(node, &[&own, &common], "the source `caller`") {
+    let schema = work.merged(("source", "caller", ""), |work| {
+        let own = work.schema::<CallerConfig>();
+        crate::schema::merge(&[&own, &work.schema::<SourceCommon>()])
+    });
+    if !work.check_shape(node, &schema, "the source `caller`") {
         return None;
     }
     let mut named = |key: &str| -> Option<Option<Type>> {

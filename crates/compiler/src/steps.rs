@@ -420,16 +420,42 @@ impl FlowCx<'_, '_> {
     }
 
     /// Checks the step's keys against the structs that share them, and makes its own.
-    pub fn read_step<C: Config>(&mut self, step: &StepNode<'_>, more: Option<&Json>) -> Option<C> {
-        let common = self.work.schema::<CommonConfig>();
+    pub fn read_step<C: Config>(&mut self, step: &StepNode<'_>) -> Option<C> {
         let own = self.work.schema::<C>();
-        let mut schemas: Vec<&Json> = vec![&own, &common];
-        schemas.extend(more);
-        let what = format!("a `{}` step", step.verb.key.text);
-        if !self.work.check_shape(step.node, &schemas, &what) {
-            return None;
-        }
+        self.check_step(step, &own, None)?;
         self.work.read(&step.fields)
+    }
+
+    /// The same for a step that shares its keys with a connector, too.
+    pub fn read_effect<C: Config>(
+        &mut self,
+        step: &StepNode<'_>,
+        connector: &'static str,
+        more: &Json,
+    ) -> Option<C> {
+        let own = self.work.schema::<C>();
+        self.check_step(step, &own, Some((connector, more)))?;
+        self.work.read(&step.fields)
+    }
+
+    /// Checks the keys of a step; `None` if one is wrong.
+    fn check_step(
+        &mut self,
+        step: &StepNode<'_>,
+        own: &Json,
+        more: Option<(&'static str, &Json)>,
+    ) -> Option<()> {
+        let verb = self.verb_name(&step.verb.key.text);
+        let connector = more.map_or("", |(connector, _)| connector);
+        let schema = self.work.merged(("step", verb, connector), |work| {
+            let common = work.schema::<CommonConfig>();
+            let mut schemas = vec![own, &*common];
+            schemas.extend(more.map(|(_, schema)| schema));
+            crate::schema::merge(&schemas)
+        });
+        let what = format!("a `{verb}` step");
+        let fits = self.work.check_shape(step.node, &schema, &what);
+        fits.then_some(())
     }
 
     fn verb_name(&self, text: &str) -> &'static str {

@@ -222,6 +222,9 @@ impl FlowCx<'_, '_> {
     }
 
     fn compile(&self, tree: &CheckedTree, span: Span) -> CompiledExpr {
+        if self.work.check_only {
+            return CompiledExpr::nothing(span);
+        }
         CompiledExpr::compile(&source_of(tree), &self.slots_in_scope(), span)
     }
 
@@ -421,7 +424,9 @@ impl FlowCx<'_, '_> {
             None if mapping.dynamic => Type::any(),
             None => checked.ty.clone(),
         };
-        let compiled = if mapping.dynamic {
+        let compiled = if self.work.check_only {
+            CompiledExpr::nothing(span)
+        } else if mapping.dynamic {
             CompiledExpr::compile_dynamic(&mapping.text, &slots, span)
         } else {
             CompiledExpr::compile(&source_of(&checked.tree), &slots, span)

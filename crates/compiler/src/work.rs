@@ -31,6 +31,8 @@ pub(crate) struct Work<'r> {
     pub parsed: &'r Parsed,
     /// What was found so far.
     pub findings: Findings,
+    /// Whether the environment is one that is checked and not run: nothing is compiled for it.
+    pub check_only: bool,
     contracts: BTreeMap<Arc<str>, Option<Arc<Contract>>>,
     damaged: HashSet<Arc<str>>,
     /// The mappings that some flow of the environment applies.
@@ -87,6 +89,7 @@ impl<'r> Work<'r> {
             project,
             parsed,
             findings: Findings::default(),
+            check_only: false,
             contracts: BTreeMap::new(),
             damaged: HashSet::new(),
             typed_mappings: HashSet::new(),
@@ -142,18 +145,9 @@ impl<'r> Work<'r> {
         schema
     }
 
-    /// Checks a node against the schemas of the structs that share its keys: each unknown key,
-    /// missing key and wrong value is a finding.
-    pub fn check_shape(&mut self, node: &Node, schemas: &[&Json], what: &str) -> bool {
+    /// Checks a node against a schema: each unknown key, missing key and wrong value is a finding.
+    pub fn check_shape(&mut self, node: &Node, schema: &Json, what: &str) -> bool {
         let before = self.findings.0.len();
-        let merged;
-        let schema = match schemas {
-            [one] => *one,
-            more => {
-                merged = crate::schema::merge(more);
-                &merged
-            }
-        };
         crate::shape::check(node, schema, what, &self.parsed.sources, &mut self.findings);
         !self.has_errors_since(before)
     }
@@ -190,7 +184,7 @@ impl<'r> Work<'r> {
     /// Checks a whole node against one struct and makes it.
     pub fn read_node<C: Config>(&mut self, node: &Node, what: &str) -> Option<C> {
         let schema = self.schema::<C>();
-        let fits = self.check_shape(node, &[&schema], what);
+        let fits = self.check_shape(node, &schema, what);
         let fields = Fields::of(node)?;
         if fits { self.read(&fields) } else { None }
     }
@@ -275,8 +269,10 @@ impl<'r> Work<'r> {
         if findings.has_errors() {
             self.damaged.insert(path.into());
         }
+        // What is not well-formed has lost types, or parts of them: nothing is said by the rest.
+        let is_whole = !findings.iter().any(|own| own.code == codes::SYNTAX);
         self.findings.append(findings);
-        Some(Arc::new(contract))
+        is_whole.then(|| Arc::new(contract))
     }
 
     /// Returns whether a contract could not be read as a whole, which is a finding already: a name

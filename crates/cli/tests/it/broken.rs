@@ -17,7 +17,7 @@ fn a_file_that_ends_too_early_is_the_only_one_complained_of() {
     let mut broken = 0;
     for (path, bytes) in &whole.files {
         // Cuts in the middle of lines too: the step has no divisor in common with their lengths.
-        for cut in (0..bytes.len()).step_by(37) {
+        for cut in (0..bytes.len()).step_by(101) {
             let mut project = whole.clone();
             let shorter = bytes[..cut].into();
             project.files.insert(path.clone(), shorter);
@@ -42,6 +42,6 @@ fn a_file_that_ends_too_early_is_the_only_one_complained_of() {
             }
         }
     }
-    assert!(100 < broken, "{broken} cuts broke a file");
+    assert!(40 < broken, "{broken} cuts broke a file");
     assert!(wrong.is_empty(), "{wrong}");
 }

@@ -63,7 +63,7 @@ struct CallConfig {
 
 fn lower(cx: &mut FlowCx<'_, '_>, step: &StepNode<'_>, payload: &Payload) -> Option<Done> {
     let (plan, call, more) = resolve(cx, step)?;
-    let config: CallConfig = cx.read_step(step, Some(&more))?;
+    let config: CallConfig = cx.read_effect(step, plan.kind, more)?;
     for (present, key) in [
         (config.undo.is_some(), "undo"),
         (config.cache.is_some(), "cache"),
@@ -109,9 +109,9 @@ fn lower(cx: &mut FlowCx<'_, '_>, step: &StepNode<'_>, payload: &Payload) -> Opt
     })
 }
 
-type Resolved = (Arc<ConnectionPlan>, Arc<dyn DynCall>, Json);
+type Resolved<'r> = (Arc<ConnectionPlan>, Arc<dyn DynCall>, &'r Json);
 
-fn resolve(cx: &mut FlowCx<'_, '_>, step: &StepNode<'_>) -> Option<Resolved> {
+fn resolve<'r>(cx: &mut FlowCx<'_, 'r>, step: &StepNode<'_>) -> Option<Resolved<'r>> {
     let Some(scalar) = step.verb.value.as_scalar() else {
         let message = format!(
             "expected a reference, found {}",
@@ -151,7 +151,7 @@ fn resolve(cx: &mut FlowCx<'_, '_>, step: &StepNode<'_>) -> Option<Resolved> {
         contract,
     };
     match plan.connection.call(&mut *own.erased(&trace), &mut check) {
-        Ok(call) => Some((plan, call, schema.schema.clone())),
+        Ok(call) => Some((plan, call, &schema.schema)),
         Err(Some(error)) => {
             cx.work.component_error(error, &own, &trace);
             None

@@ -39,7 +39,7 @@ struct WayConfig {
 }
 
 fn lower(cx: &mut FlowCx<'_, '_>, step: &StepNode<'_>, payload: &Payload) -> Option<Done> {
-    cx.read_step::<ChooseConfig>(step, None)?;
+    cx.read_step::<ChooseConfig>(step)?;
     let ways = step.verb.value.as_list()?;
     let mut branches = Vec::new();
     let mut behind: Option<Payload> = None;

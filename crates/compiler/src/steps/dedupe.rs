@@ -33,7 +33,7 @@ fn keep_default() -> Duration {
 }
 
 fn lower(cx: &mut FlowCx<'_, '_>, step: &StepNode<'_>, payload: &Payload) -> Option<Done> {
-    let config: DedupeConfig = cx.read_step(step, None)?;
+    let config: DedupeConfig = cx.read_step(step)?;
     let (key, ty) = cx.expression_at(&step.verb.value, &payload.ty, Expected::Scalar);
     cx.check_key_type(&step.verb.value, &ty);
     Some(Done::passing(

@@ -5,7 +5,7 @@ use sluice_model::types::Kind;
 use crate::de::Trace;
 use crate::flow::FlowCx;
 use crate::release::StepKind;
-use crate::steps::{CommonConfig, Done, Payload, StepNode};
+use crate::steps::{Done, Payload, StepNode};
 use crate::work::own_fields;
 
 pub(super) fn lower(
@@ -15,14 +15,7 @@ pub(super) fn lower(
 ) -> Option<Done> {
     let registry = cx.work.registry;
     let entry = registry.steps().get(&*step.verb.key.text)?;
-    let common = cx.work.schema::<CommonConfig>();
-    let what = format!("a `{}` step", step.verb.key.text);
-    if !cx
-        .work
-        .check_shape(step.node, &[&entry.config.schema, &common], &what)
-    {
-        return None;
-    }
+    cx.check_step(step, &entry.config.schema, None)?;
     let own = own_fields(&step.fields, &entry.config.schema);
     let trace = Trace::default();
     let made = entry.make(&mut *own.erased(&trace), cx, &payload.ty);

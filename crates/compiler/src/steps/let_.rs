@@ -44,7 +44,7 @@ pub(crate) const RESERVED: &[&str] = &[
 ];
 
 fn lower(cx: &mut FlowCx<'_, '_>, step: &StepNode<'_>, payload: &Payload) -> Option<Done> {
-    cx.read_step::<LetConfig>(step, None)?;
+    cx.read_step::<LetConfig>(step)?;
     let node = &step.verb.value;
     let Some(map) = node.as_map() else {
         let found = node.kind_name();

@@ -37,7 +37,7 @@ pub(super) struct MapConfig {
 }
 
 fn lower(cx: &mut FlowCx<'_, '_>, step: &StepNode<'_>, payload: &Payload) -> Option<Done> {
-    cx.read_step::<MapConfig>(step, None)?;
+    cx.read_step::<MapConfig>(step)?;
     let (plan, ty) = apply(cx, step, &step.verb.value, payload)?;
     let behind = Payload {
         ty,

@@ -34,7 +34,7 @@ struct ReplyConfig {
 }
 
 fn lower(cx: &mut FlowCx<'_, '_>, step: &StepNode<'_>, payload: &Payload) -> Option<Done> {
-    let config: ReplyConfig = cx.read_step(step, None)?;
+    let config: ReplyConfig = cx.read_step(step)?;
     let expected = expected_body(cx, step, config.status);
     let node = &step.verb.value;
     let body = if node.is_absent() {

@@ -33,7 +33,7 @@ struct RunConfig {
 }
 
 fn lower(cx: &mut FlowCx<'_, '_>, step: &StepNode<'_>, payload: &Payload) -> Option<Done> {
-    let config: RunConfig = cx.read_step(step, None)?;
+    let config: RunConfig = cx.read_step(step)?;
     let span = step.verb.value.span;
     let name = FlowName::from(config.run.as_str());
     let Some(signature) = cx.project.callers.get(&name).cloned() else {

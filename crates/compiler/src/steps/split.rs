@@ -31,7 +31,7 @@ struct SplitConfig {
 }
 
 fn lower(cx: &mut FlowCx<'_, '_>, step: &StepNode<'_>, payload: &Payload) -> Option<Done> {
-    cx.read_step::<SplitConfig>(step, None)?;
+    cx.read_step::<SplitConfig>(step)?;
     let (items, ty) = cx.expression_at(&step.verb.value, &payload.ty, Expected::Anything);
     let resolved = ty.resolved();
     let item = match &resolved.kind {

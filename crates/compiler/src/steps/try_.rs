@@ -49,7 +49,7 @@ struct CatchConfig {
 }
 
 fn lower(cx: &mut FlowCx<'_, '_>, step: &StepNode<'_>, payload: &Payload) -> Option<Done> {
-    cx.read_step::<TryConfig>(step, None)?;
+    cx.read_step::<TryConfig>(step)?;
     let before = cx.scope.clone();
     let replies = cx.replies;
     let body = cx.block(

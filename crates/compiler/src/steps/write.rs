@@ -57,7 +57,7 @@ struct WriteConfig {
 
 fn lower(cx: &mut FlowCx<'_, '_>, step: &StepNode<'_>, payload: &Payload) -> Option<Done> {
     let (plan, sink, more) = resolve(cx, step)?;
-    let config: WriteConfig = cx.read_step(step, Some(&more))?;
+    let config: WriteConfig = cx.read_effect(step, plan.kind, more)?;
     if config.undo.is_some() {
         crate::not_yet::refused(cx.work, step.key_span("undo"), "`undo` is not built yet");
     }
@@ -104,9 +104,9 @@ fn lower(cx: &mut FlowCx<'_, '_>, step: &StepNode<'_>, payload: &Payload) -> Opt
     Some(Done::passing(StepKind::Write(Box::new(write)), payload))
 }
 
-type Resolved = (Arc<ConnectionPlan>, Box<dyn DynSink>, Json);
+type Resolved<'r> = (Arc<ConnectionPlan>, Box<dyn DynSink>, &'r Json);
 
-fn resolve(cx: &mut FlowCx<'_, '_>, step: &StepNode<'_>) -> Option<Resolved> {
+fn resolve<'r>(cx: &mut FlowCx<'_, 'r>, step: &StepNode<'_>) -> Option<Resolved<'r>> {
     let span = step.verb.value.span;
     let Some(scalar) = step.verb.value.as_scalar() else {
         let message = format!(
@@ -143,7 +143,7 @@ fn resolve(cx: &mut FlowCx<'_, '_>, step: &StepNode<'_>) -> Option<Resolved> {
         contract,
     };
     match plan.connection.sink(&mut *own.erased(&trace), &mut check) {
-        Ok(sink) => Some((plan, sink, schema.schema.clone())),
+        Ok(sink) => Some((plan, sink, &schema.schema)),
         Err(Some(error)) => {
             cx.work.component_error(error, &own, &trace);
             None
