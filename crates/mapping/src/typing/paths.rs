@@ -75,6 +75,7 @@ impl<'e> Checker<'e, '_> {
         }
         let mut walk = self.first_input(path);
         let last = path.steps.len().saturating_sub(1);
+        let mut unknown = false;
         for (index, step) in path.steps.iter().enumerate() {
             for id in &step.ancestors {
                 self.scope.ancestors.insert(*id, walk.item.clone());
@@ -83,7 +84,14 @@ impl<'e> Checker<'e, '_> {
                 first: index == 0,
                 last: index == last,
             };
+            if 0 < index && !walk.many && walk.item.ty.is_any() {
+                // It may be a list or not, and so may what is made of it.
+                unknown = true;
+            }
             self.step(&mut walk, step, turn);
+        }
+        if unknown && !walk.many && !path.keep_list {
+            return Known::maybe(Type::any(), walk.item.optional);
         }
         let item = if walk.many {
             walk.item.shown_type()
