@@ -10,7 +10,7 @@ use sluice_sdk::cx::Cx;
 
 use crate::connection::Shared;
 use crate::run::Run;
-use crate::view::{World, mapping_fault};
+use crate::view::{World, kind_of, mapping_fault};
 
 /// What a call came to.
 pub(crate) struct Called {
@@ -27,8 +27,8 @@ pub(crate) fn request(world: &World<'_>, plan: &CallPlan, run: &mut Run) -> Resu
             None => Record::default(),
             Some(other) => {
                 return Err(mapping_fault(format!(
-                    "the parameters are a record, not a {}",
-                    other.kind()
+                    "the parameters are a record, not {}",
+                    kind_of(&other)
                 )));
             }
         },

@@ -17,7 +17,7 @@ use sluice_store::run::StepStatus;
 use crate::dedupe::{self, Fate};
 use crate::flow::FlowRuntime;
 use crate::run::{Caller, More, Run, State, Trace, fault_value};
-use crate::view::{View, World, mapping_fault};
+use crate::view::{View, World, kind_of, mapping_fault};
 
 /// The most items that one `split` makes of a message.
 pub const SPLIT_ITEMS_MAX: usize = 10_000;
@@ -405,8 +405,8 @@ impl Execution {
             None | Some(Value::Null) => Vec::new(),
             Some(Value::List(list)) => list,
             Some(other) => {
-                let kind = other.kind();
-                return Err(mapping_fault(format!("`split` takes a list, not a {kind}")));
+                let kind = kind_of(&other);
+                return Err(mapping_fault(format!("`split` takes a list, not {kind}")));
             }
         };
         if SPLIT_ITEMS_MAX < list.len() {

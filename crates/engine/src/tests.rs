@@ -3,8 +3,10 @@
 mod balance;
 mod bench;
 mod control;
+mod documented;
 mod effects;
 mod keys;
+mod recording;
 mod redriving;
 mod replies;
 mod settling;

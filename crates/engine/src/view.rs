@@ -44,7 +44,7 @@ impl World<'_> {
             Some(Value::Bool(holds)) => Ok(holds),
             other => Err(mapping_fault(format!(
                 "a condition gave {}, not a boolean",
-                other.as_ref().map_or("nothing", Value::kind)
+                other.as_ref().map_or_else(|| "nothing".to_owned(), kind_of)
             ))),
         }
     }
@@ -54,7 +54,7 @@ impl World<'_> {
         match self.evaluate(run, expr)? {
             None | Some(Value::Null) => Ok(None),
             Some(value) => key_text(&value).map(Some).ok_or_else(|| {
-                mapping_fault(format!("a key gave a {}, not one value", value.kind()))
+                mapping_fault(format!("a key gave {}, not one value", kind_of(&value)))
             }),
         }
     }
@@ -120,6 +120,15 @@ impl World<'_> {
 /// Returns the fault of an expression that gave what it must not give.
 pub(crate) fn mapping_fault(message: impl Into<String>) -> Fault {
     Fault::new(FaultCode::MAPPING, Retry::Never, Blame::Config, message)
+}
+
+/// Returns what kind of value this is, with its article.
+pub(crate) fn kind_of(value: &Value<'_>) -> String {
+    match value.kind() {
+        kind @ ("null" | "bytes") => kind.to_owned(),
+        kind if kind.starts_with(['a', 'e', 'i', 'o']) => format!("an {kind}"),
+        kind => format!("a {kind}"),
+    }
 }
 
 /// Returns a key as text; `None` for what is no single value.

@@ -13,6 +13,7 @@ use sluice_model::fault::Fault;
 use sluice_model::ids::{ApiName, FlowName};
 use sluice_model::operation::HttpOperation;
 use sluice_model::time::Timestamp;
+use sluice_model::value::Value;
 use sluice_sdk::connection::DynSource;
 use sluice_sdk::cx::{CancelSource, Cx};
 use sluice_sdk::registry::Registry;
@@ -63,7 +64,11 @@ paths:
 ";
 
 /// Compiles flows; a `connections/world.yaml` is there.
-pub(super) fn release(world: &World, flows: &[&str]) -> Result<Release, String> {
+pub(super) fn release(
+    world: &World,
+    flows: &[&str],
+    more: &[(&str, &str)],
+) -> Result<Release, String> {
     let mut registry = Registry::default();
     crate::steps::register(&mut registry);
     registry.connection::<Scripted>();
@@ -85,6 +90,9 @@ pub(super) fn release(world: &World, flows: &[&str]) -> Result<Release, String> 
     );
     add("contracts/erp.openapi.yaml", ERP);
     add("contracts/any.schema.json", r#"{"$defs": {"Any": {}}}"#);
+    for (path, text) in more {
+        add(path, text);
+    }
     for flow in flows {
         let name = flow
             .trim_start()
@@ -109,8 +117,12 @@ pub(super) fn release(world: &World, flows: &[&str]) -> Result<Release, String> 
 
 impl Bench {
     pub fn new(flows: &[&str]) -> Self {
+        Self::with_files(flows, &[])
+    }
+
+    pub fn with_files(flows: &[&str], files: &[(&str, &str)]) -> Self {
         let world = World::new();
-        let release = release(&world, flows).unwrap_or_else(|findings| panic!("{findings}"));
+        let release = release(&world, flows, files).unwrap_or_else(|findings| panic!("{findings}"));
         let folder = tempfile::tempdir().expect("a folder");
         let owner = OwnerInfo {
             pid: 1,
@@ -147,8 +159,18 @@ impl Bench {
     }
 
     pub async fn trial_of(&self, flow: &str, payloads: &[&str], awaited: bool) -> Vec<Trial> {
-        let messages = payloads.iter().map(|text| Message {
-            payload: Payload::Value(value(text)),
+        let payloads = payloads.iter().map(|text| value(text)).collect();
+        self.trial_of_values(flow, payloads, awaited).await
+    }
+
+    pub async fn trial_of_values(
+        &self,
+        flow: &str,
+        payloads: Vec<Value<'static>>,
+        awaited: bool,
+    ) -> Vec<Trial> {
+        let messages = payloads.into_iter().map(|payload| Message {
+            payload: Payload::Value(payload),
             origin: Origin::Manual,
             params: None,
             headers: None,

@@ -361,3 +361,30 @@ steps:
         (2, 1, 1)
     );
 }
+
+#[tokio::test]
+async fn a_group_that_cannot_be_finished_is_read_again() {
+    let bench = Bench::new(&[COPY]);
+    let part = |n: usize, end: bool| Given {
+        file: Some("a.csv".to_owned()),
+        group_end: end.then(|| "a.csv".to_owned()),
+        ..at_position(&[&format!("{{n: {n}}}")])
+    };
+    let given = vec![part(0, false), part(1, true), part(2, false)];
+    bench.world.feed("in", given);
+    bench.world.change(|state| {
+        state.sinks.entry("rows".to_owned()).or_default().unfinished = 1;
+    });
+    let running = bench.start();
+    bench.acked("in", 3).await;
+    running.drain(DRAIN).await;
+    let settled = bench.world.settled("in");
+    let acked: Vec<usize> = settled
+        .iter()
+        .filter(|own| own.1)
+        .map(|own| own.0)
+        .collect();
+    assert_eq!(acked, [0, 1, 2], "{settled:?}");
+    assert_eq!(bench.world.state().feeds["in"].opened, [0, 1]);
+    assert_eq!(bench.counts("copy").await.received, 3);
+}

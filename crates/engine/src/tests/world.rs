@@ -92,6 +92,8 @@ pub(super) struct SinkState {
     pub opened: usize,
     pub finished: Vec<(String, usize)>,
     pub closed: usize,
+    /// How often finishing fails.
+    pub unfinished: usize,
     pub stalled: bool,
     pub script: Option<WriteScript>,
 }
@@ -513,10 +515,14 @@ impl Sink for ScriptedSink {
     async fn finish(&mut self, on: &Scripted, group: &str, _: &Cx) -> Result<(), Fault> {
         World::of(on.world).change(|state| {
             let sink = state.sinks.entry(self.name.clone()).or_default();
+            if 0 < sink.unfinished {
+                sink.unfinished -= 1;
+                return Err(Fault::internal("the group cannot be finished"));
+            }
             let rows = sink.rows.len();
             sink.finished.push((group.to_owned(), rows));
-        });
-        Ok(())
+            Ok(())
+        })
     }
 
     async fn close(&mut self, on: &Scripted, _: &Cx) -> Result<(), Fault> {
