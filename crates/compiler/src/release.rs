@@ -196,8 +196,6 @@ pub struct StepPlan {
     pub verb: &'static str,
     /// Whether it is done for this message.
     pub when: Option<ExprId>,
-    /// How long it may take; bounds each try of a call.
-    pub timeout: Option<Duration>,
     /// What it does.
     pub kind: StepKind,
     /// Where it is declared.

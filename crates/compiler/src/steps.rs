@@ -286,12 +286,12 @@ impl FlowCx<'_, '_> {
             _ => reached,
         };
         let behind = join(done.payload, when.map(|_| reached));
+        self.check_timeout(&step);
         let plan = StepPlan {
             id: step.id.clone(),
             result,
             verb: self.verb_name(&verb.key.text),
             when,
-            timeout: self.timeout_of(&step),
             kind: done.kind,
             span: verb.key_span,
         };
@@ -386,9 +386,17 @@ impl FlowCx<'_, '_> {
         self.scope = outer.after(vec![way, past]);
     }
 
-    fn timeout_of(&mut self, step: &StepNode<'_>) -> Option<std::time::Duration> {
-        let text = &step.get("timeout")?.as_scalar()?.text;
-        Duration::parse(text).ok().map(|duration| duration.0)
+    /// Refuses a bound that nothing would keep: this build bounds calls and writes only.
+    fn check_timeout(&mut self, step: &StepNode<'_>) {
+        if let Some(field) = step.fields.get("timeout")
+            && !matches!(&*step.verb.key.text, "call" | "write")
+        {
+            let message = format!(
+                "`timeout` on a `{}` step is not built yet",
+                step.verb.key.text
+            );
+            crate::not_yet::refused(self.work, field.key_span, &message);
+        }
     }
 
     fn bind_result(&mut self, id: &str, ty: Type, optional: bool) {

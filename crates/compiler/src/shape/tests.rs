@@ -680,6 +680,8 @@ fn an_environment_replaces_single_keys() {
     expect![[r#"{"thing":"a","retry":{"attempts":3,"max":"5s"},"steps":["a","b"],"auth":{"bearer":{"secret":"z"}},"labels":{"x":{"contact":"me"}}}"#]].assert_eq(&show(&merge(&base, &over, Some(&schema()))));
     let (_, over) = parsed("auth: { basic: { user: u } }\nretry:\n");
     expect![[r#"{"thing":"a","retry":null,"steps":["a","b"],"auth":{"bearer":{"secret":"x"},"basic":{"user":"u"}},"labels":{"x":{"contact":"me"}}}"#]].assert_eq(&show(&merge(&base, &over, None)));
+    let (_, over) = parsed("auth: null\nretry: { max: null }\nport: null\n");
+    expect![[r#"{"thing":"a","retry":{"attempts":3},"steps":["a","b"],"labels":{"x":{"contact":"me"}},"port":null}"#]].assert_eq(&show(&merge(&base, &over, Some(&schema()))));
 }
 
 #[test]
