@@ -54,6 +54,7 @@ pub fn compile(files: &ProjectFiles, registry: &Registry, options: &Options) -> 
     let mut work = Work::new(registry, files, &parsed);
     work.findings = syntax;
     let project = read_project(&mut work);
+    check_empty(&mut work);
     let defaults = project
         .as_ref()
         .map_or_else(Defaults::default, |p| p.defaults.clone());
@@ -150,6 +151,26 @@ impl ByEnvironment {
             finding
         };
         Findings(self.told.into_values().map(with_place).collect())
+    }
+}
+
+/// A file without content does nothing, which nobody who made it meant.
+fn check_empty(work: &mut Work<'_>) {
+    let parsed = work.parsed;
+    for file in &parsed.files {
+        let is_empty = file
+            .document
+            .as_ref()
+            .is_some_and(|document| document.root.is_none());
+        let is_told = work
+            .findings
+            .iter()
+            .any(|finding| finding.span.is_some_and(|span| span.file == file.id));
+        if is_empty && !is_told {
+            let help = format!("write {}, or remove the file", file.kind.article());
+            work.error(codes::MISSING_KEY, file.start(), "the file is empty")
+                .help = Some(help);
+        }
     }
 }
 
