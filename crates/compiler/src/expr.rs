@@ -205,7 +205,7 @@ impl CompiledExpr {
             Err(error) => Err(Fault::new(
                 FaultCode::MAPPING,
                 Retry::Never,
-                Blame::Caller,
+                Blame::Config,
                 error.message.clone(),
             )
             .with_context("code", error.code)),

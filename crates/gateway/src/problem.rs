@@ -164,7 +164,9 @@ impl ProblemError {
 }
 
 fn status_of(fault: &Fault) -> StatusCode {
-    let given = fault.status().filter(|_| fault.blame() != Blame::Upstream);
+    // Only a status that is about the caller is the caller's: what another system answered us, be
+    // it that our password is wrong, is not.
+    let given = fault.status().filter(|_| fault.blame() == Blame::Caller);
     // A fault is an error: a status that says otherwise would hide it.
     if let Some(status) = given.filter(|status| (400..600).contains(status)) {
         return StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -172,7 +174,9 @@ fn status_of(fault: &Fault) -> StatusCode {
     match (&*fault.code().0, fault.blame()) {
         (FaultCode::TIMEOUT, _) => StatusCode::GATEWAY_TIMEOUT,
         (FaultCode::REFUSED | FaultCode::STOPPED, _) => StatusCode::SERVICE_UNAVAILABLE,
-        (FaultCode::UNREACHABLE, _) | (_, Blame::Upstream) => StatusCode::BAD_GATEWAY,
+        (FaultCode::UNREACHABLE | FaultCode::DENIED, _) | (_, Blame::Upstream) => {
+            StatusCode::BAD_GATEWAY
+        }
         (FaultCode::NOT_FOUND, Blame::Caller) => StatusCode::NOT_FOUND,
         (FaultCode::CONFLICT, Blame::Caller) => StatusCode::CONFLICT,
         (FaultCode::LIMIT, Blame::Caller) => StatusCode::PAYLOAD_TOO_LARGE,

@@ -2,6 +2,8 @@
 
 use anyhow::Context as _;
 
+use sluice_model::finding::Code;
+
 use crate::output::{self, OutputArgs};
 use crate::target::ProjectArgs;
 
@@ -29,7 +31,9 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     if args.fix {
         let root = args.project.root()?;
         let mut clear = compiled.findings.clone();
-        clear.0.retain(|finding| finding.fixes.len() == 1);
+        clear
+            .0
+            .retain(|finding| finding.fixes.len() == 1 && is_safe(finding.code));
         let applied = sluice_compiler::apply::apply(&clear, &compiled.sources);
         for (file, text) in &applied.files {
             let path = root.join(&*compiled.sources.get(*file).path);
@@ -46,4 +50,10 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
         args.output.output,
         deny,
     )?)
+}
+
+/// Returns whether a fix keeps what was meant: how something is written, not what an expression
+/// computes. A field that is gone is no text, and only a person knows what it is called now.
+fn is_safe(code: Code) -> bool {
+    code.0 < "E0300"
 }

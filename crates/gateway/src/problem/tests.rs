@@ -74,12 +74,18 @@ fn the_status_says_whose_fault_it_is() {
         (FaultCode::CONTRACT, Blame::Upstream, 502),
         (FaultCode::DENIED, Blame::Upstream, 502),
         ("erp#createOrder/422", Blame::Upstream, 502),
-        (FaultCode::DENIED, Blame::Config, 500),
+        (FaultCode::DENIED, Blame::Config, 502),
         (FaultCode::MAPPING, Blame::Us, 500),
         (FaultCode::INTERNAL, Blame::Us, 500),
     ] {
         assert_eq!(status(fault(code, blame)), expected, "{code} {blame:?}");
     }
+    let wrong_password = fault(FaultCode::DENIED, Blame::Config).with_status(401);
+    assert_eq!(
+        status(wrong_password),
+        502,
+        "our password is not the caller's"
+    );
     // What a flow's `fail` says counts; what another system answered is not the caller's.
     assert_eq!(
         status(fault("too_risky", Blame::Caller).with_status(409)),
