@@ -221,7 +221,7 @@ impl Lowering<'_> {
                 right,
                 ..
             } => self.binary(*operator, left, right),
-            ExprKind::Concat(items) => Op::Concat(self.nodes(items)),
+            ExprKind::Concat(items) => self.concat(items),
             ExprKind::Default { left, right } => Op::Default(self.two(left, right)),
             ExprKind::Coalesce { left, right } => Op::Coalesce(self.two(left, right)),
             ExprKind::Condition {
@@ -285,6 +285,26 @@ impl Lowering<'_> {
             _ => self.expr(right),
         };
         Op::Apply(Box::new((left, right)))
+    }
+
+    /// Compiles a concatenation; texts that stand side by side are joined here and now.
+    fn concat(&mut self, items: &[Expr]) -> Op {
+        let mut nodes: Vec<Node> = Vec::with_capacity(items.len());
+        for item in items {
+            let node = self.expr(item);
+            if let Op::Constant(Value::Text(text)) = &node.op
+                && let Some(Node {
+                    op: Op::Constant(Value::Text(before)),
+                    range,
+                }) = nodes.last_mut()
+            {
+                *before = Text::from(format!("{before}{text}"));
+                *range = range.to(node.range);
+                continue;
+            }
+            nodes.push(node);
+        }
+        Op::Concat(nodes.into())
     }
 
     fn binary(&mut self, operator: BinaryOperator, left: &Expr, right: &Expr) -> Op {

@@ -1,5 +1,6 @@
 //! Predicates: `[test]` and `[position]`.
 
+use crate::eval::Mode;
 use crate::eval::failure::Outcome;
 use crate::eval::item::{Item, ListKind};
 use crate::eval::machine::Machine;
@@ -13,9 +14,13 @@ impl<'a> Machine<'_, 'a> {
         context: &Item<'a>,
         raw: bool,
     ) -> Outcome<Item<'a>> {
-        let mut item = self.eval(&node.base, context)?;
+        // Predicates see a sequence as it is: where there is no item there is nothing to test.
+        let mut item = self.eval_raw(&node.base, context)?;
         let last = node.predicates.len().saturating_sub(1);
         for (index, predicate) in node.predicates.iter().enumerate() {
+            if index > 0 && item.is_missing() {
+                break;
+            }
             if raw && index == last {
                 return self.filter_raw(predicate, &item);
             }
@@ -55,7 +60,13 @@ impl<'a> Machine<'_, 'a> {
             return Ok(Vec::new());
         };
         let count = match input {
-            Item::Missing => return Ok(Vec::new()),
+            Item::Missing => {
+                // Nothing passes, but the reference tests it, and so finds what is wrong.
+                if self.mode == Mode::Dynamic {
+                    self.eval(test, input)?;
+                }
+                return Ok(Vec::new());
+            }
             other => other.count(),
         };
         self.spend(count as u64)?;

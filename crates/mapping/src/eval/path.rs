@@ -232,7 +232,7 @@ impl<'a> Machine<'_, 'a> {
                 Some(whole) if last => return self.whole_result(whole, kind),
                 Some(whole) => {
                     if whole.count() == 0 {
-                        return Ok(Item::Missing);
+                        return self.whole_result(whole, kind);
                     }
                     input = whole;
                 }
@@ -345,7 +345,10 @@ impl<'a> Machine<'_, 'a> {
         if step.constructor {
             item = constructed(item);
         }
-        for stage in &step.stages {
+        for (index, stage) in step.stages.iter().enumerate() {
+            if index > 0 && item.is_missing() {
+                break;
+            }
             if let StageNode::Filter(predicate) = stage {
                 item = self.filter(predicate, &item)?;
             }

@@ -8,6 +8,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::rc::Rc;
 
+use sluice_model::value::{Key, Text};
+
 use crate::eval::failure::{Explain, Outcome, failure};
 use crate::eval::fields::FieldsBuilder;
 use crate::eval::function::LambdaItem;
@@ -15,6 +17,12 @@ use crate::eval::item::{Fields, Item};
 use crate::eval::machine::Machine;
 use crate::eval::output::shown;
 use crate::ir::{Body, Node};
+
+/// What becomes of one record.
+struct Change<'a> {
+    updated: Fields<'a>,
+    deleted: Vec<Text<'a>>,
+}
 
 impl<'a> Machine<'_, 'a> {
     /// Applies a transformer, whose frame is set up, to its argument.
@@ -38,16 +46,18 @@ impl<'a> Machine<'_, 'a> {
         let copy = self.deep_copy(&argument)?;
         let matches = self.eval(pattern, &copy)?;
         let mut changes = HashMap::new();
-        for matched in matches.items() {
-            let Item::Record(record) = &matched else {
-                self.change(update, delete.as_ref(), &matched)?;
-                continue;
-            };
-            let address = Rc::as_ptr(record) as usize;
-            if let Entry::Vacant(place) = changes.entry(address) {
-                let fields = self.change(update, delete.as_ref(), &matched)?;
+        let count = if matches.is_missing() {
+            0
+        } else {
+            matches.count()
+        };
+        for matched in matches.items().take(count) {
+            let change = self.change(update, delete.as_ref(), &matched)?;
+            if let Item::Record(record) = &matched
+                && let Entry::Vacant(place) = changes.entry(Rc::as_ptr(record) as usize)
+            {
                 // The match is kept, so that its address stays its own.
-                place.insert((fields, matched));
+                place.insert((change, matched.clone()));
             }
         }
         if changes.is_empty() {
@@ -56,41 +66,30 @@ impl<'a> Machine<'_, 'a> {
         self.with_changes(&copy, &changes)
     }
 
-    /// Returns the fields of `matched` after the update and the deletions.
+    /// Evaluates what a match is updated with, and which of its fields go.
     fn change(
         &mut self,
         update: &Node,
         delete: Option<&Node>,
         matched: &Item<'a>,
-    ) -> Outcome<Fields<'a>> {
-        let mut fields = FieldsBuilder::with(matched.fields());
+    ) -> Outcome<Change<'a>> {
         let updates = self.eval(update, matched)?;
-        match &updates {
-            Item::Missing => {}
-            Item::Record(_) | Item::InRecord(_) => {
-                for (key, value) in updates.fields() {
-                    fields.set(key, value);
-                }
-            }
+        let updated = match &updates {
+            Item::Missing => Vec::new(),
+            Item::Record(_) | Item::InRecord(_) => updates.fields(),
             other => {
                 let message = format!("the update must be a record, but is {}", other.word());
                 return Err(failure("T2011", message)
                     .with_value(shown(other))
                     .at(update.range));
             }
-        }
-        let mut fields = fields.finish();
-        let Some(delete) = delete else {
-            return Ok(fields);
         };
-        let deletions = self.eval(delete, matched)?;
-        if deletions.is_missing() {
-            return Ok(fields);
-        }
-        for name in deletions.items() {
-            match name.as_str() {
-                Some(name) => fields.retain(|(key, _)| key.as_str() != name),
-                None => {
+        let mut deleted = Vec::new();
+        if let Some(delete) = delete {
+            let names = self.eval(delete, matched)?;
+            let count = if names.is_missing() { 0 } else { names.count() };
+            for name in names.items().take(count) {
+                let Some(text) = name.as_text() else {
                     let message = format!(
                         "what is deleted must be a text or a list of texts, but is {}",
                         name.word()
@@ -98,32 +97,43 @@ impl<'a> Machine<'_, 'a> {
                     return Err(failure("T2012", message)
                         .with_value(shown(&name))
                         .at(delete.range));
-                }
+                };
+                deleted.push(text.clone());
             }
         }
-        Ok(fields)
+        Ok(Change { updated, deleted })
     }
 
     /// Returns the value with each changed record in its place.
     fn with_changes(
         &mut self,
         item: &Item<'a>,
-        changes: &HashMap<usize, (Fields<'a>, Item<'a>)>,
+        changes: &HashMap<usize, (Change<'a>, Item<'a>)>,
     ) -> Outcome<Item<'a>> {
         self.spend(1)?;
         match item {
             Item::Record(record) => {
-                let address = Rc::as_ptr(record) as usize;
-                let fields = match changes.get(&address) {
-                    Some((fields, _)) => fields.clone(),
-                    None => record.fields.clone(),
-                };
-                let mut changed = Vec::with_capacity(fields.len());
-                for (key, value) in fields {
-                    let value = self.with_changes(&value, changes)?;
-                    changed.push((key, value));
+                let mut fields = Vec::with_capacity(record.fields.len());
+                for (key, value) in &record.fields {
+                    let value = self.with_changes(value, changes)?;
+                    fields.push((key.clone(), value));
                 }
-                self.record(changed)
+                if let Some((change, _)) = changes.get(&(Rc::as_ptr(record) as usize)) {
+                    // What a match is updated with is new: it may hold the match as it was.
+                    let mut builder = FieldsBuilder::with(fields);
+                    for (key, value) in &change.updated {
+                        builder.set(key.clone(), value.clone());
+                    }
+                    fields = builder.finish();
+                    let deleted = |key: &Key<'a>| {
+                        change
+                            .deleted
+                            .iter()
+                            .any(|name| name.as_str() == key.as_str())
+                    };
+                    fields.retain(|(key, _)| !deleted(key));
+                }
+                self.record(fields)
             }
             Item::List(list) => {
                 let mut items = Vec::with_capacity(list.items.len());

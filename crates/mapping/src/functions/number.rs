@@ -262,8 +262,11 @@ fn round_decimal(exact: Decimal, digits: i64) -> Outcome<Decimal> {
 
 fn power<'a>(machine: &mut Machine<'_, 'a>, arguments: Arguments<'a>) -> Outcome<Item<'a>> {
     let (base, exponent) = (arguments.get(0), arguments.get(1));
-    if base.is_missing() || exponent.is_missing() {
+    if base.is_missing() {
         return Ok(Item::Missing);
+    }
+    if exponent.is_missing() {
+        return Err(too_large(base, exponent));
     }
     if machine.mode == Mode::Checked
         && let (Some(exact), Item::Int(times @ 0..=1024)) = (base.as_decimal(), exponent)

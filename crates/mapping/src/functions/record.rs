@@ -129,7 +129,12 @@ fn spread<'a>(machine: &mut Machine<'_, 'a>, item: &Item<'a>) -> Outcome<Item<'a
                     spread => extend(&mut items, spread),
                 }
             }
-            machine.list(items, ListKind::Plain)
+            let kind = if list.count() == 0 {
+                ListKind::Sequence
+            } else {
+                ListKind::Plain
+            };
+            machine.list(items, kind)
         }
         Item::InRecord(_) | Item::Record(_) => {
             for field in item.fields() {

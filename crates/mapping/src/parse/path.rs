@@ -303,6 +303,10 @@ fn name_literal(step: &mut Step) -> Result<(), SyntaxError> {
     let StepKind::Expr(expr) = &mut step.kind else {
         return Ok(());
     };
+    let expr = match &mut expr.kind {
+        ExprKind::Filter { base, .. } => base,
+        _ => expr,
+    };
     if let ExprKind::Literal(value) = &expr.kind {
         let Some(text) = value.as_str() else {
             let shown = match value.as_i64() {
