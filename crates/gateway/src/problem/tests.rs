@@ -91,7 +91,7 @@ fn the_status_says_whose_fault_it_is() {
         status(fault("too_risky", Blame::Caller).with_status(409)),
         409
     );
-    assert_eq!(status(fault("too_risky", Blame::Us).with_status(402)), 402);
+    assert_eq!(status(fault("too_risky", Blame::Us).with_status(402)), 500);
     assert_eq!(
         status(fault(FaultCode::UPSTREAM, Blame::Upstream).with_status(404)),
         502
