@@ -1,4 +1,4 @@
-//! Measures the sink: `cargo run --release -p sluice-connector-sqlite --example speed [ROWS]`.
+//! Measures the sink: `cargo run --release -p sluice-connector-sqlite --example sqlite_speed [ROWS]`.
 
 use std::sync::Arc;
 
