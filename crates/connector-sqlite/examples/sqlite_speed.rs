@@ -1,4 +1,5 @@
-//! Measures the sink: `cargo run --release -p sluice-connector-sqlite --example sqlite_speed [ROWS]`.
+//! Measures the sink:
+//! `cargo run --release -p sluice-connector-sqlite --example sqlite_speed [ROWS]`.
 
 use std::sync::Arc;
 

@@ -276,8 +276,8 @@ impl<'a> Machine<'_, 'a> {
                 }
                 Ok(Tail::Call(function, arguments))
             }
-            // The reference makes a value of a sequence where an operation ends, which a call in this
-            // place does not.
+            // The reference makes a value of a sequence where an operation ends, which a call in
+            // this place does not.
             Op::CallBuiltin(..) => Ok(Tail::Done(self.eval_raw(node, context)?)),
             _ => Ok(Tail::Done(self.eval(node, context)?)),
         }
