@@ -459,35 +459,43 @@ fn main() {
     let rows: u64 = asked.unwrap_or(1_000_000);
     ROWS.get_or_init(|| rows);
     CSV.get_or_init(|| text(rows));
-    let say = |what: &str, time: Duration| {
-        println!("{what:<44} {:>8.3} us/row", time.as_secs_f64() * 1e6)
+    let only = std::env::args().nth(2);
+    let case = |name: &str, what: &str, measure: &dyn Fn() -> Duration| {
+        if only.as_deref().is_none_or(|only| only == name) {
+            let time = measure().as_secs_f64() * 1e6;
+            println!("{name:<10} {what:<40} {time:>8.3} us/row");
+        }
     };
     let write = "  - write: m#nothing\n    batch: { count: 512, after: 0ms }\n";
-    say(
-        "nothing, 512 rows a delivery",
-        measure("memory: m#batches", write, rows),
-    );
-    let more = format!("  - filter: $ >= 0\n  - filter: $ >= 0\n  - filter: $ >= 0\n{write}");
-    say(
-        "three filters, 512 rows a delivery",
-        measure("memory: m#batches", &more, rows),
-    );
-    say(
-        "nothing, one row a delivery, in order",
-        measure("memory: m#singles", write, rows),
-    );
-    say(
-        "nothing, one request a delivery",
-        measure(
-            "memory: m#requests",
-            "  - filter: true\n  - write: m#nothing\n    batch: { count: 1, after: 0ms }\n",
-            rows,
-        ),
-    );
-    let (decode, encode) = codecs(rows);
-    say("decode CSV alone", decode);
-    say("encode JSON lines alone", encode);
-    let pipeline = "  - map: row\n  - write: m#lines\n    batch: { count: 512, after: 0ms }\n";
+    let filter = "  - filter: $ >= 0\n";
+    let filters = format!("{filter}{filter}{filter}{write}");
+    let request = format!("{filter}{}", write.replace("512", "1"));
+    let pipeline = format!("  - map: row\n{}", write.replace("nothing", "lines"));
+    let mapped = format!("  - map: row\n{write}");
     let from = "memory: m#csv, type: contracts/row.schema.json#Row";
-    say("CSV, map, JSON lines", measure(from, pipeline, rows));
+    case("empty", "nothing, 512 rows a delivery", &|| {
+        measure("memory: m#batches", write, rows)
+    });
+    case("filters", "three filters, 512 rows a delivery", &|| {
+        measure("memory: m#batches", &filters, rows)
+    });
+    case("singles", "nothing, one row a delivery, in order", &|| {
+        measure("memory: m#singles", write, rows)
+    });
+    case("requests", "a filter, one request a delivery", &|| {
+        measure("memory: m#requests", &request, rows)
+    });
+    case("decode", "CSV, without an engine", &|| codecs(rows).0);
+    case("encode", "JSON lines, without an engine", &|| {
+        codecs(rows).1
+    });
+    case("copy", "CSV, written to nowhere", &|| {
+        measure(from, write, rows)
+    });
+    case("map", "CSV, map, written to nowhere", &|| {
+        measure(from, &mapped, rows)
+    });
+    case("pipeline", "CSV, map, JSON lines", &|| {
+        measure(from, &pipeline, rows)
+    });
 }

@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::{FutureExt, StreamExt, stream};
-use sluice_compiler::release::{CallPlan, StepPlan, WritePlan};
+use sluice_compiler::release::{CallBody, CallPlan, StepPlan, WritePlan};
 use sluice_model::fault::Fault;
 use sluice_model::ids::EffectKey;
 use sluice_model::value::Text;
@@ -13,7 +13,7 @@ use sluice_sdk::cx::{BoxFuture, panic_fault};
 
 use crate::call::{self, Called};
 use crate::connection::Shared;
-use crate::execute::{Did, Execution};
+use crate::execute::{At, Did, Execution};
 use crate::run::{More, Run};
 use crate::view::mapping_fault;
 
@@ -84,39 +84,55 @@ impl Execution {
     pub(crate) async fn write(&self, step: &StepPlan, plan: &WritePlan, runs: &mut [&mut Run]) {
         let at = self.begin(step);
         let mut rows = Vec::with_capacity(runs.len());
-        let mut written: Vec<(&mut Run, More)> = Vec::with_capacity(runs.len());
+        let mut written: Vec<&mut Run> = Vec::with_capacity(runs.len());
         for run in runs.iter_mut() {
             match self.row(plan, run) {
                 Ok(row) => {
-                    let more = More {
-                        effect: row.key.clone(),
-                        output: run.recorded.then(|| row.value.clone()),
-                        fault: None,
-                    };
                     rows.push(row);
-                    written.push((run, more));
+                    written.push(run);
                 }
                 Err(fault) => self.failed(&at, run, fault),
             }
         }
         if !rows.is_empty() {
-            let results = self.flow.sink_of(step).write(rows).await;
-            for ((run, more), (result, attempts)) in written.into_iter().zip(results) {
-                run.retries += u64::from(attempts.saturating_sub(1));
-                run.attempts = run.attempts.max(attempts);
-                let did = Did { attempts, more };
-                match result {
-                    Ok(()) => self.did(&at, run, did),
-                    Err(fault) => self.failed_having(&at, run, fault, did),
-                }
+            let (results, rows) = self.flow.sink_of(step).write(rows).await;
+            // Rows that are payloads go back to where they came from.
+            let rows = rows.into_iter().map(Some).chain(std::iter::repeat(None));
+            for ((run, row), (result, attempts)) in written.into_iter().zip(rows).zip(results) {
+                self.written(&at, plan, run, row, result, attempts);
             }
         }
         self.end(&at, 1);
     }
 
+    fn written(
+        &self,
+        at: &At<'_>,
+        plan: &WritePlan,
+        run: &mut Run,
+        row: Option<Row>,
+        result: Result<(), Fault>,
+        attempts: u32,
+    ) {
+        run.retries += u64::from(attempts.saturating_sub(1));
+        run.attempts = run.attempts.max(attempts);
+        let mut more = More::default();
+        if let Some(row) = row {
+            more.effect = row.key;
+            match (&plan.row, run.recorded) {
+                (CallBody::Payload, _) => run.take_back(row.value),
+                (_, true) => more.output = Some(row.value),
+                (_, false) => {}
+            }
+        }
+        let did = Did { attempts, more };
+        match result {
+            Ok(()) => self.did(at, run, did),
+            Err(fault) => self.failed_having(at, run, fault, did),
+        }
+    }
+
     fn row(&self, plan: &WritePlan, run: &mut Run) -> Result<Row, Fault> {
-        let value = call::body(&self.world(), &plan.row, run)?
-            .ok_or_else(|| mapping_fault("there is nothing to write"))?;
         let name = match plan.name {
             None => None,
             Some(name) => Some(Text::from(self.world().text(run, name)?)),
@@ -127,6 +143,12 @@ impl Execution {
                 .world()
                 .key(run, key)?
                 .map(|key| EffectKey::from(key.as_str())),
+        };
+        let value = match plan.row {
+            // The run waits until its row is written: no need for a copy.
+            CallBody::Payload => run.lend(),
+            _ => call::body(&self.world(), &plan.row, run)?
+                .ok_or_else(|| mapping_fault("there is nothing to write"))?,
         };
         Ok(Row {
             value,

@@ -355,7 +355,7 @@ fn answer(run: &mut Run) {
     };
     match run.reserved.is_empty() {
         true => ReplyTo::send(to, reply),
-        false => run.caller = Caller::Told(to, reply),
+        false => run.caller = Caller::Told(Box::new((to, reply))),
     }
 }
 

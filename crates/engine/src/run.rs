@@ -38,9 +38,9 @@ pub(crate) enum Caller {
     /// Somebody waits outside.
     Waiting(ReplyTo),
     /// Somebody waits outside for an answer that is known, and told once it is settled.
-    Told(ReplyTo, Reply),
+    Told(Box<(ReplyTo, Reply)>),
     /// Another run waits; its answer is kept here.
-    Run(Option<Answer>),
+    Run(Option<Box<Answer>>),
     /// The answer was given.
     Answered,
 }
@@ -73,6 +73,8 @@ pub(crate) struct Run {
     changed: Option<Value<'static>>,
     /// The step of the trace that made `changed`.
     changed_at: u32,
+    /// A sink has it.
+    is_lent: bool,
     /// Earlier payloads and the steps of the trace that made them: moved here, not copied, so that
     /// a failure can show them.
     pub history: Vec<(u32, Value<'static>)>,
@@ -80,7 +82,7 @@ pub(crate) struct Run {
     results: Option<Arc<Value<'static>>>,
     /// What `let` has bound, by slot; shared as `results` is.
     variables: Option<Arc<Vec<Option<Value<'static>>>>>,
-    about: About,
+    about: Option<Box<About>>,
 }
 
 /// `$meta`, `$params` and `$run`, once they are made.
@@ -153,10 +155,11 @@ impl Run {
             fault: None,
             changed: None,
             changed_at: 0,
+            is_lent: false,
             history: Vec::new(),
             results: None,
             variables: None,
-            about: About::default(),
+            about: None,
         }
     }
 
@@ -237,6 +240,25 @@ impl Run {
         }
     }
 
+    /// Lends the payload to a sink; [`Run::take_back`] takes it again. The message as it came is
+    /// copied, never lent: whatever happens, it is there.
+    pub fn lend(&mut self) -> Value<'static> {
+        match self.changed.take() {
+            Some(payload) => {
+                self.is_lent = true;
+                payload
+            }
+            None => self.payload().clone(),
+        }
+    }
+
+    /// Takes back what was lent.
+    pub fn take_back(&mut self, payload: Value<'static>) {
+        if std::mem::take(&mut self.is_lent) {
+            self.changed = Some(payload);
+        }
+    }
+
     /// Goes back to the message as it came.
     pub fn unchange(&mut self) {
         if let Some(old) = self.changed.take() {
@@ -314,24 +336,31 @@ impl Run {
             Caller::Waiting(reply) if self.reserved.is_empty() => {
                 reply.send(Reply::Answer(answer));
             }
-            Caller::Waiting(reply) => self.caller = Caller::Told(reply, Reply::Answer(answer)),
-            Caller::Run(None) => self.caller = Caller::Run(Some(answer)),
+            Caller::Waiting(reply) => {
+                self.caller = Caller::Told(Box::new((reply, Reply::Answer(answer))));
+            }
+            Caller::Run(None) => self.caller = Caller::Run(Some(Box::new(answer))),
             other => self.caller = other,
         }
     }
 
     /// Makes `$params`, `$meta` and `$run` ready, as far as an expression needs them.
     pub fn prepare(&mut self, uses: Uses, flow: &Flow) {
-        if uses.params && self.about.params.is_none() {
+        if !(uses.params || uses.meta || uses.run) {
+            return;
+        }
+        let mut about = self.about.take().unwrap_or_default();
+        if uses.params && about.params.is_none() {
             let record = self.message.params.as_deref().cloned().unwrap_or_default();
-            self.about.params = Some(Value::Record(record));
+            about.params = Some(Value::Record(record));
         }
-        if uses.meta && self.about.meta.is_none() {
-            self.about.meta = Some(Value::Record(self.make_meta()));
+        if uses.meta && about.meta.is_none() {
+            about.meta = Some(Value::Record(self.make_meta()));
         }
-        if uses.run && self.about.run.is_none() {
-            self.about.run = Some(Value::Record(self.make_run(flow)));
+        if uses.run && about.run.is_none() {
+            about.run = Some(Value::Record(self.make_run(flow)));
         }
+        self.about = Some(about);
     }
 
     fn make_meta(&self) -> Record<'static> {
@@ -374,13 +403,14 @@ impl Run {
         payload: Option<&'s Value<'static>>,
         config: &'s Value<'static>,
     ) -> sluice_compiler::expr::Scope<'s> {
+        let about = self.about.as_deref();
         sluice_compiler::expr::Scope {
             payload: Some(payload.unwrap_or_else(|| self.payload())),
-            params: self.about.params.as_ref(),
-            meta: self.about.meta.as_ref(),
+            params: about.and_then(|about| about.params.as_ref()),
+            meta: about.and_then(|about| about.meta.as_ref()),
             steps: Some(self.results.as_deref().unwrap_or(&NO_RESULTS)),
             config: Some(config),
-            run: self.about.run.as_ref(),
+            run: about.and_then(|about| about.run.as_ref()),
             fault: self.fault.as_ref(),
             variables: self.variables.as_deref().map_or(&[], Vec::as_slice),
         }

@@ -83,10 +83,10 @@ pub(crate) fn commit_of(execution: &Execution, runs: Vec<Run>) -> Settling {
         *slot_of(&mut counts, outcome) += 1;
         settling.durable |= !run.reserved.is_empty();
         settle_keys(flow, &mut run, outcome, details.now, &mut settling.commit);
-        if let Caller::Told(..) = &run.caller
-            && let Caller::Told(to, reply) = std::mem::replace(&mut run.caller, Caller::Answered)
+        if let Caller::Told(_) = &run.caller
+            && let Caller::Told(told) = std::mem::replace(&mut run.caller, Caller::Answered)
         {
-            settling.replies.push((to, reply));
+            settling.replies.push(*told);
         }
         if outcome == Outcome::DeadLettered {
             let letter = dead_letter(flow, &run, details.now);

@@ -22,8 +22,11 @@ const FINISH_MAX: Duration = Duration::from_secs(300);
 /// What became of each row of a job, and how often it was tried.
 pub(crate) type Written = Vec<(Result<(), Fault>, u32)>;
 
+/// Tells what became of the rows of a job, and gives them back.
+type Done = oneshot::Sender<(Written, Vec<Row>)>;
+
 enum Job {
-    Rows(Vec<Row>, oneshot::Sender<Written>),
+    Rows(Vec<Row>, Done),
     Finish(Arc<str>, oneshot::Sender<Result<(), Fault>>),
     Close(oneshot::Sender<Result<(), Fault>>),
 }
@@ -71,8 +74,9 @@ impl SinkTask {
         Self { queue, _task: task }
     }
 
-    /// Writes rows, and waits until they are written or given up.
-    pub async fn write(&self, rows: Vec<Row>) -> Written {
+    /// Writes rows, and waits until they are written or given up. Gives the rows back, unless the
+    /// task has ended.
+    pub async fn write(&self, rows: Vec<Row>) -> (Written, Vec<Row>) {
         let count = rows.len();
         let (done, written) = oneshot::channel();
         if self.queue.send(Job::Rows(rows, done)).await.is_ok()
@@ -81,7 +85,8 @@ impl SinkTask {
             return written;
         }
         let gone = || Fault::internal("the sink's task has ended");
-        (0..count).map(|_| (Err(gone()), 1)).collect()
+        let written = (0..count).map(|_| (Err(gone()), 1)).collect();
+        (written, Vec::new())
     }
 
     /// Finishes what was gathered for a group.
@@ -220,9 +225,9 @@ impl Worker {
     async fn gather(
         &mut self,
         rows: Vec<Row>,
-        done: oneshot::Sender<Written>,
+        done: Done,
         jobs: &mut mpsc::Receiver<Job>,
-    ) -> (Vec<(Vec<Row>, oneshot::Sender<Written>)>, Option<Job>) {
+    ) -> (Vec<(Vec<Row>, Done)>, Option<Job>) {
         let mut count = rows.len();
         let mut gathered = vec![(rows, done)];
         let deadline = self.cx.monotonic() + self.policy.after;
@@ -252,59 +257,80 @@ impl Worker {
         (gathered, None)
     }
 
-    async fn write_all(&mut self, gathered: Vec<(Vec<Row>, oneshot::Sender<Written>)>) {
-        let counts: Vec<usize> = gathered.iter().map(|(rows, _)| rows.len()).collect();
-        let mut senders = Vec::with_capacity(gathered.len());
-        let mut all = Vec::with_capacity(counts.iter().sum());
+    async fn write_all(&mut self, mut gathered: Vec<(Vec<Row>, Done)>) {
+        if gathered.len() == 1
+            && let Some((rows, done)) = gathered.pop()
+        {
+            let written = self.write_batches(&rows).await;
+            let _ = done.send((written, rows));
+            return;
+        }
+        let mut ends = Vec::with_capacity(gathered.len());
+        let mut all = Vec::with_capacity(gathered.iter().map(|(rows, _)| rows.len()).sum());
         for (rows, done) in gathered {
+            ends.push((rows.len(), done));
             all.extend(rows);
-            senders.push(done);
         }
-        let mut written: Vec<(Result<(), Fault>, u32)> = Vec::with_capacity(all.len());
-        while !all.is_empty() {
-            let rest = all.split_off(self.policy.count.min(all.len()));
-            written.extend(self.write_batch(all).await);
-            all = rest;
-        }
-        for (count, done) in counts.into_iter().zip(senders) {
-            let rest = written.split_off(count);
-            let _ = done.send(written);
-            written = rest;
+        let mut written = self.write_batches(&all).await.into_iter();
+        let mut rows = all.into_iter();
+        for (count, done) in ends {
+            let written = written.by_ref().take(count).collect();
+            let rows = rows.by_ref().take(count).collect();
+            let _ = done.send((written, rows));
         }
     }
 
+    async fn write_batches(&mut self, rows: &[Row]) -> Written {
+        if rows.len() <= self.policy.count {
+            return self.write_batch(rows).await;
+        }
+        let mut written = Vec::with_capacity(rows.len());
+        for batch in rows.chunks(self.policy.count) {
+            written.extend(self.write_batch(batch).await);
+        }
+        written
+    }
+
     /// Writes rows; those that fail in a way that may pass are tried again, alone.
-    async fn write_batch(&mut self, mut rows: Vec<Row>) -> Written {
+    async fn write_batch(&mut self, all: &[Row]) -> Written {
         // Every row counts as written by the first try, unless it says otherwise.
-        let mut results: Written = rows.iter().map(|_| (Ok(()), 1)).collect();
-        // Where each of `rows` stands in `results`.
-        let mut places: Vec<usize> = (0..rows.len()).collect();
+        let mut results: Written = all.iter().map(|_| (Ok(()), 1)).collect();
+        // The rows that are tried again, and where each stands in `results`.
+        let mut retried: Option<(Vec<Row>, Vec<usize>)> = None;
         let mut attempt = 1;
         self.shared.tried(self.cx.monotonic());
         loop {
-            let failed = self.try_write(&rows).await;
+            let rows = retried.as_ref().map_or(all, |(rows, _)| rows);
+            let failed = self.try_write(rows).await;
+            let place = |index: usize| match &retried {
+                Some((_, places)) => places[index],
+                None => index,
+            };
+            for index in (0..rows.len()).filter(|_| 1 < attempt) {
+                results[place(index)] = (Ok(()), attempt);
+            }
             let mut again = Vec::new();
             let mut wait = Duration::ZERO;
-            for place in &places {
-                results[*place] = (Ok(()), attempt);
-            }
             for (index, fault) in failed {
                 let own = wait_before(&self.policy.retry, attempt + 1, &fault, &self.cx);
                 if let Some(own) = own {
                     wait = wait.max(own);
                     again.push(index);
                 }
-                results[places[index]] = (Err(fault), attempt);
+                results[place(index)] = (Err(fault), attempt);
             }
-            let repeats = !again.is_empty()
-                && self.shared.may_repeat(self.cx.monotonic())
+            if again.is_empty() {
+                return results;
+            }
+            let places: Vec<usize> = again.iter().map(|index| place(*index)).collect();
+            let rows = places.iter().map(|place| all[*place].clone()).collect();
+            let repeats = self.shared.may_repeat(self.cx.monotonic())
                 && self.cx.or_cancelled(self.cx.sleep(wait)).await.is_some();
             if !repeats {
                 return results;
             }
             attempt += 1;
-            places = again.iter().map(|index| places[*index]).collect();
-            rows = again.iter().map(|index| rows[*index].clone()).collect();
+            retried = Some((rows, places));
         }
     }
 

@@ -93,7 +93,7 @@ pub async fn run(
 
 fn trial_of(flow: &FlowRuntime, run: &mut Run) -> Trial {
     let answer = match std::mem::replace(&mut run.caller, Caller::Answered) {
-        Caller::Run(answer) => answer,
+        Caller::Run(answer) => answer.map(|answer| *answer),
         _ => None,
     };
     let fault = match &run.state {
